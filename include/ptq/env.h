@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* ptq/env.h — what the caller lends to a long call: threads, messages, progress, cancelling.
+ *
+ * Every field may be zero. Callbacks come from the calling thread. `cancel` may be set from any
+ * thread; the call then returns PTQ_CANCELLED soon, with everything it had written whole.
+ */
+#ifndef PTQ_ENV_H
+#define PTQ_ENV_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef enum ptq_log_level { PTQ_LOG_WARNING, PTQ_LOG_INFO, PTQ_LOG_DEBUG } ptq_log_level;
+
+typedef struct ptq_env {
+    int threads;     /* 0: all cores */
+    const char *cpu; /* highest instruction set: "ref", "avx2", "avx512", "avx512vnni", "native";
+                        NULL: native */
+    uint64_t seed;   /* for everything that draws */
+    void (*log)(void *user, ptq_log_level level, const char *message);
+    void (*progress)(void *user, const char *what, size_t done, size_t total);
+    void *user;
+    const volatile int *cancel; /* nonzero: stop */
+} ptq_env;
+
+#ifdef __cplusplus
+}
+#endif
+#endif

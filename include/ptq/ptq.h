@@ -1,0 +1,251 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* ptq/ptq.h — post-training quantization of object detectors, as a library.
+ *
+ * The whole job in one call each:
+ *
+ *     ptq_error err;
+ *     ptq_model *model;
+ *     if (ptq_model_load("yolov7.pt", NULL, NULL, &model, &err))
+ *         return fprintf(stderr, "%s\n", err.message), 1;
+ *
+ *     ptq_quantize_options q;
+ *     ptq_quantize_options_init(&q);
+ *     q.data.yaml = "coco.yaml";
+ *     q.output = "yolov7.int8.onnx";
+ *     ptq_result *r;
+ *     if (ptq_quantize(model, &q, NULL, &r, &err) == PTQ_OK) {
+ *         double map;
+ *         ptq_result_number(r, "int8.map50_95", &map);
+ *         puts(ptq_result_text(r));
+ *         ptq_result_destroy(r);
+ *     }
+ *     ptq_model_destroy(model);
+ *
+ * Every command answers with a ptq_result: one JSON document (the single truth), of which the text
+ * table is a view. Options are plain structs: call their _init function, then set what differs.
+ * Strings in options are borrowed for the call. Nothing is printed and nothing is global; several
+ * models may be used from several threads, one call at a time per model.
+ */
+#ifndef PTQ_PTQ_H
+#define PTQ_PTQ_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "ptq/env.h"
+#include "ptq/error.h"
+#include "ptq/version.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define PTQ_API __attribute__((visibility("default"), warn_unused_result))
+#define PTQ_API_VOID __attribute__((visibility("default")))
+
+/* ---------------------------------------------------------------- models */
+
+typedef struct ptq_model ptq_model;
+
+typedef struct ptq_load_options {
+    const char *weights; /* "ema" or "model"; NULL: ema when it is there */
+    const char *cfg;     /* build from this yolov7.yaml, load the weights by name; or NULL */
+    size_t max_bytes;    /* refuse larger files and tensors; 0: 4 GiB */
+    size_t max_depth;    /* nesting of a checkpoint; 0: 1000 */
+} ptq_load_options;
+
+/* Reads a .pt checkpoint or an ONNX file, told apart by content. Nothing in the file is executed.
+ * `options` and `env` may be NULL. On success *out must be given to ptq_model_destroy(). */
+PTQ_API ptq_status ptq_model_load(const char *path, const ptq_load_options *options,
+                                  const ptq_env *env, ptq_model **out, ptq_error *err);
+PTQ_API_VOID void ptq_model_destroy(ptq_model *model); /* NULL allowed */
+
+/* ---------------------------------------------------------------- results */
+
+typedef struct ptq_result ptq_result;
+
+PTQ_API_VOID void ptq_result_destroy(ptq_result *r); /* NULL allowed */
+/* The whole document: {"schema":1,"command":...,"model":{},"config":{},"environment":{},
+ * "result":{},"warnings":[]}. Owned by the result. */
+PTQ_API const char *ptq_result_json(const ptq_result *r);
+/* The table a person reads. Owned by the result. */
+PTQ_API const char *ptq_result_text(const ptq_result *r);
+/* A number inside "result" by dotted path ("coco.ap", "layers.0.score"). false: not there. */
+PTQ_API bool ptq_result_number(const ptq_result *r, const char *path, double *value);
+/* PTQ_OK, or PTQ_NO when the run ended and the answer is no (a gate not met, models differ). */
+PTQ_API ptq_status ptq_result_verdict(const ptq_result *r);
+
+/* ---------------------------------------------------------------- shared options */
+
+typedef struct ptq_data_options {
+    const char *yaml;        /* data yaml: train, val, nc, names, annotations */
+    const char *split;       /* "val"; calibration: "train" */
+    const char *root;        /* replaces a foreign prefix of the lists; or NULL */
+    const char *annotations; /* COCO instances file; overrides the yaml's; or NULL */
+    int image_size;          /* 640 */
+    int batch;               /* 4 */
+    int limit;               /* first N images; 0: all */
+    int stride;              /* 32 */
+    double pad;              /* 0.5 */
+    bool rect;               /* rectangular batches as YOLOv7's test.py; ignored by static models */
+    bool single_class;
+} ptq_data_options;
+
+typedef enum ptq_precision {
+    PTQ_PRECISION_AUTO, /* int8 for a Q/DQ model, else fp32 */
+    PTQ_PRECISION_FP32, /* a Q/DQ model is simulated */
+    PTQ_PRECISION_FP16, /* simulated */
+    PTQ_PRECISION_BF16,
+    PTQ_PRECISION_INT8
+} ptq_precision;
+
+typedef enum ptq_calib {
+    PTQ_CALIB_MAX,
+    PTQ_CALIB_PERCENTILE,
+    PTQ_CALIB_ENTROPY,
+    PTQ_CALIB_MSE
+} ptq_calib;
+
+/* How ranges are found and where quantizers go. */
+typedef struct ptq_quant_options {
+    ptq_calib calib;            /* mse */
+    double percentile;          /* 99.99 */
+    int calib_images;           /* 0: 300 (260 with compat_pytorch), all when fewer */
+    bool shuffle;               /* draw the calibration images by env->seed */
+    const char *calib_from;     /* ranges from an earlier `ptq calibrate`; or NULL */
+    const char *config;         /* quant.yaml; or NULL */
+    const char *const *exclude; /* regular expressions on layer names, NULL-terminated; or NULL */
+    bool compat_pytorch;        /* follow pytorch-quantization's collecting and search rules */
+    int share_scales;           /* 1, 0, or -1: as the target likes */
+    int residual;               /* quantize the residual input of an Add: 1, 0, -1 */
+    bool quantize_head;         /* the output convolutions too */
+    bool float_weights;         /* float weights behind Q and DQ: the float graph can be restored */
+} ptq_quant_options;
+
+/* ---------------------------------------------------------------- commands */
+
+/* `ptq list`: every image below `dir`, sorted, one path per line into `output`. */
+PTQ_API ptq_status ptq_list(const char *dir, const char *output, bool force, const ptq_env *env,
+                            ptq_result **out, ptq_error *err);
+
+typedef struct ptq_info_options {
+    bool quant;     /* the quantizers that automatic insertion puts (or that the file has) */
+    bool nodes;     /* one line per node */
+    int image_size; /* 640 */
+} ptq_info_options;
+PTQ_API_VOID void ptq_info_options_init(ptq_info_options *o);
+PTQ_API ptq_status ptq_info(ptq_model *m, const ptq_info_options *o, const ptq_env *env,
+                            ptq_result **out, ptq_error *err);
+
+/* What this machine offers: instruction set, kernels per family. */
+PTQ_API ptq_status ptq_info_machine(const ptq_env *env, ptq_result **out, ptq_error *err);
+
+typedef struct ptq_run_options {
+    const char *input;       /* .npy float32 NCHW, or a JPEG/PNG (letterboxed) */
+    int image_size;          /* 640; for pictures */
+    const char *out_dir;     /* one .npy per output and tap; or NULL */
+    const char *const *taps; /* inner tensors to write, NULL-terminated; or NULL */
+    ptq_precision precision;
+} ptq_run_options;
+PTQ_API_VOID void ptq_run_options_init(ptq_run_options *o);
+PTQ_API ptq_status ptq_run(ptq_model *m, const ptq_run_options *o, const ptq_env *env,
+                           ptq_result **out, ptq_error *err);
+
+typedef struct ptq_eval_options {
+    ptq_data_options data;
+    ptq_precision precision;
+    double conf; /* 0.001 */
+    double iou;  /* 0.65 */
+    bool per_class;
+    bool coco;                   /* pycocotools' twelve numbers too */
+    const char *save_detections; /* COCO results file; or NULL */
+    const char *save_inputs;     /* folder: the letterboxed tensors with an index; or NULL */
+    const char *from_outputs;    /* folder: score outputs another runtime made of them; or NULL */
+    bool force;                  /* overwrite outputs */
+} ptq_eval_options;
+PTQ_API_VOID void ptq_eval_options_init(ptq_eval_options *o);
+PTQ_API ptq_status ptq_eval(ptq_model *m, const ptq_eval_options *o, const ptq_env *env,
+                            ptq_result **out, ptq_error *err);
+/* Scores a COCO results file against an instances file; no model. */
+PTQ_API ptq_status ptq_eval_detections(const char *detections, const char *annotations,
+                                       const ptq_env *env, ptq_result **out, ptq_error *err);
+
+typedef struct ptq_calibrate_options {
+    ptq_data_options data;
+    ptq_quant_options quant;
+    const char *output; /* the ranges, as JSON; or NULL */
+    bool force;
+} ptq_calibrate_options;
+PTQ_API_VOID void ptq_calibrate_options_init(ptq_calibrate_options *o);
+PTQ_API ptq_status ptq_calibrate(ptq_model *m, const ptq_calibrate_options *o, const ptq_env *env,
+                                 ptq_result **out, ptq_error *err);
+
+typedef struct ptq_quantize_options {
+    ptq_data_options data; /* calibration uses split "train", the evaluation "val" */
+    ptq_quant_options quant;
+    const char *output;     /* the Q/DQ ONNX file */
+    const char *target;     /* "tensorrt10" (default), "tensorrt11", "onnxruntime" */
+    int keep16;             /* rank, keep the N worst layers in 16 bit; 0: none */
+    double max_drop;        /* allowed loss of mAP as a fraction (0.005); <0: no gate */
+    const char *effort;     /* "quick", "default", "thorough" */
+    const char *report_dir; /* report.json and page; or NULL */
+    bool evaluate;          /* measure FP32, 16-bit and INT8 at the end */
+    bool force;
+} ptq_quantize_options;
+PTQ_API_VOID void ptq_quantize_options_init(ptq_quantize_options *o);
+PTQ_API ptq_status ptq_quantize(ptq_model *m, const ptq_quantize_options *o, const ptq_env *env,
+                                ptq_result **out, ptq_error *err);
+
+typedef struct ptq_sensitivity_options {
+    ptq_data_options data;
+    ptq_quant_options quant;
+    const char *mode;        /* "only": one layer quantized; "all-but": one layer left float */
+    const char *metric;      /* "map", "fidelity", "sqnr" */
+    const char *granularity; /* "conv", "block" */
+    int top;                 /* 10 */
+    const char *journal;     /* resume file; or NULL */
+    bool exhaustive;         /* evaluate every layer on every image */
+    double confidence;       /* 0.95 */
+} ptq_sensitivity_options;
+PTQ_API_VOID void ptq_sensitivity_options_init(ptq_sensitivity_options *o);
+PTQ_API ptq_status ptq_sensitivity(ptq_model *m, const ptq_sensitivity_options *o,
+                                   const ptq_env *env, ptq_result **out, ptq_error *err);
+
+typedef struct ptq_export_options {
+    const char *output;
+    int image_size;   /* 640 */
+    int batch;        /* 1; -1: dynamic */
+    int opset;        /* 13 */
+    const char *head; /* "decoded" or "raw" */
+    bool force;
+} ptq_export_options;
+PTQ_API_VOID void ptq_export_options_init(ptq_export_options *o);
+PTQ_API ptq_status ptq_export(ptq_model *m, const ptq_export_options *o, const ptq_env *env,
+                              ptq_result **out, ptq_error *err);
+
+typedef struct ptq_bench_options {
+    const ptq_precision *precisions; /* n_precisions of them; none: what the model is made for */
+    int n_precisions;
+    int image_size; /* 640 */
+    int batch;      /* 1 */
+    int runs;       /* 50 */
+    bool layers;    /* time and kernel per layer */
+} ptq_bench_options;
+PTQ_API_VOID void ptq_bench_options_init(ptq_bench_options *o);
+PTQ_API ptq_status ptq_bench(ptq_model *m, const ptq_bench_options *o, const ptq_env *env,
+                             ptq_result **out, ptq_error *err);
+
+typedef struct ptq_compare_options {
+    ptq_data_options data; /* yaml may be NULL: then `input` */
+    const char *input;     /* .npy or picture; or NULL */
+} ptq_compare_options;
+PTQ_API_VOID void ptq_compare_options_init(ptq_compare_options *o);
+/* Tensor by tensor on the same inputs; with data also accuracy, speed and size side by side. */
+PTQ_API ptq_status ptq_compare(ptq_model *a, ptq_model *b, const ptq_compare_options *o,
+                               const ptq_env *env, ptq_result **out, ptq_error *err);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

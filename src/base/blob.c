@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/blob.h"
+
+#include <stdatomic.h>
+#include <string.h>
+
+#include "base/mem.h"
+
+struct blob {
+    atomic_size_t n_refs;
+    size_t size;
+    void *data;
+};
+
+blob *blob_create(size_t bytes)
+{
+    blob *b = mem_zalloc(sizeof *b);
+    if (!b)
+        return NULL;
+    b->data = mem_alloc_aligned(bytes);
+    if (!b->data) {
+        mem_free(b);
+        return NULL;
+    }
+    memset(b->data, 0, bytes);
+    b->size = bytes;
+    atomic_init(&b->n_refs, 1);
+    return b;
+}
+
+blob *blob_copy_of(const void *data, size_t bytes)
+{
+    blob *b = blob_create(bytes);
+    if (b && bytes)
+        memcpy(b->data, data, bytes);
+    return b;
+}
+
+blob *blob_ref(blob *b)
+{
+    if (b)
+        atomic_fetch_add(&b->n_refs, 1);
+    return b;
+}
+
+void blob_unref(blob **b)
+{
+    blob *p = *b;
+    *b = NULL;
+    if (p && atomic_fetch_sub(&p->n_refs, 1) == 1) {
+        mem_free(p->data);
+        mem_free(p);
+    }
+}
+
+void *blob_data(const blob *b)
+{
+    return b->data;
+}
+
+size_t blob_size(const blob *b)
+{
+    return b->size;
+}

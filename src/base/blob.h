@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* base/blob.h — bytes shared by several owners (weights); the only reference-counted type.
+ *
+ * The bytes are 64-byte aligned with MEM_PAD readable bytes after them, and constant once shared.
+ */
+#ifndef BASE_BLOB_H
+#define BASE_BLOB_H
+
+#include <stddef.h>
+
+typedef struct blob blob;
+
+blob *blob_create(size_t bytes); /* zeroed; NULL when out of memory */
+blob *blob_copy_of(const void *data, size_t bytes);
+blob *blob_ref(blob *b);   /* returns b; NULL allowed */
+void blob_unref(blob **b); /* nulls the caller's pointer; NULL allowed */
+void *blob_data(const blob *b);
+size_t blob_size(const blob *b);
+
+#endif

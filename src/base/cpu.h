@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* base/cpu.h — which instruction sets may be used. Levels ascend; each includes those below. */
+#ifndef BASE_CPU_H
+#define BASE_CPU_H
+
+#include "base/error.h"
+
+typedef enum cpu_level {
+    CPU_REF,        /* scalar C only */
+    CPU_AVX2,       /* AVX2 + FMA */
+    CPU_AVX512,     /* AVX512 F, BW, DQ, VL */
+    CPU_AVX512VNNI, /* + VNNI */
+    CPU_AVX512BF16, /* + BF16 */
+} cpu_level;
+
+cpu_level cpu_best(void); /* of this machine */
+const char *cpu_level_name(cpu_level level);
+const char *cpu_model_name(char *buffer, int size); /* "unknown" when it cannot be told */
+/* "ref|avx2|avx512|avx512vnni|avx512bf16|native" (NULL: native) capped at what the machine has. */
+PTQ_CHECKED ptq_status cpu_level_parse(const char *name, cpu_level *level, ptq_error *err);
+
+#endif

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/env.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <unistd.h>
+
+void env_log(const ptq_env *env, ptq_log_level level, const char *format, ...)
+{
+    if (!env || !env->log)
+        return;
+    char message[1024];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(message, sizeof message, format, args);
+    va_end(args);
+    env->log(env->user, level, message);
+}
+
+void env_progress(const ptq_env *env, const char *what, size_t done, size_t total)
+{
+    if (env && env->progress)
+        env->progress(env->user, what, done, total);
+}
+
+ptq_status env_check_cancel(const ptq_env *env, ptq_error *err)
+{
+    if (env && env->cancel && *env->cancel)
+        return error_set(err, PTQ_CANCELLED, "interrupted");
+    return PTQ_OK;
+}
+
+int env_threads(const ptq_env *env)
+{
+    if (env && env->threads > 0)
+        return env->threads;
+    long n = sysconf(_SC_NPROCESSORS_ONLN);
+    return n > 0 ? (int)n : 1;
+}

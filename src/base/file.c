@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/file.h"
+
+#include <errno.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "base/str.h"
+
+static ptq_status read_all(FILE *f, size_t max_bytes, char **data, size_t *size, ptq_error *err)
+{
+    size_t cap = 1 << 16, used = 0;
+    struct stat st;
+    if (fstat(fileno(f), &st) == 0 && S_ISREG(st.st_mode))
+        cap = (size_t)st.st_size + 2;
+    if (max_bytes && cap > max_bytes + 2)
+        return error_set(err, PTQ_LIMIT, "the file is larger than the limit of %zu bytes",
+                         max_bytes);
+    char *buffer = mem_alloc(cap);
+    if (!buffer)
+        return error_no_memory(err, cap, "a file");
+    for (;;) {
+        used += fread(buffer + used, 1, cap - used - 1, f);
+        if (ferror(f)) {
+            mem_free(buffer);
+            return error_set(err, PTQ_IO, "%s", strerror(errno));
+        }
+        if (max_bytes && used > max_bytes) {
+            mem_free(buffer);
+            return error_set(err, PTQ_LIMIT, "the file is larger than the limit of %zu bytes",
+                             max_bytes);
+        }
+        if (used < cap - 1)
+            break;
+        char *grown = mem_resize(buffer, cap, 2);
+        if (!grown) {
+            mem_free(buffer);
+            return error_no_memory(err, cap, "a file");
+        }
+        buffer = grown;
+        cap *= 2;
+    }
+    buffer[used] = '\0';
+    *data = buffer;
+    *size = used;
+    return PTQ_OK;
+}
+
+ptq_status file_read(const char *path, size_t max_bytes, char **data, size_t *size, ptq_error *err)
+{
+    FILE *f = fopen(path, "rb");
+    if (!f)
+        return error_set(err, PTQ_IO, "cannot open '%s': %s", path, strerror(errno));
+    ptq_status status = read_all(f, max_bytes, data, size, err);
+    fclose(f);
+    if (status != PTQ_OK)
+        error_context(err, "cannot read '%s'", path);
+    return status;
+}
+
+ptq_status file_out_open(file_out *out, const char *path, ptq_error *err)
+{
+    *out = (file_out){0};
+    str temp = STR_INIT;
+    str_addf(&temp, "%s.%ld.part", path, (long)getpid());
+    out->temp_path = str_take(&temp);
+    out->path = mem_strdup(path);
+    if (!out->temp_path || !out->path) {
+        file_out_abort(out);
+        return error_no_memory(err, strlen(path), "a file name");
+    }
+    out->stream = fopen(out->temp_path, "wb");
+    if (out->stream)
+        return PTQ_OK;
+    error_set(err, PTQ_IO, "cannot write '%s': %s", path, strerror(errno));
+    mem_free(out->temp_path);
+    out->temp_path = NULL; /* it was never created */
+    file_out_abort(out);
+    return PTQ_IO;
+}
+
+ptq_status file_out_commit(file_out *out, ptq_error *err)
+{
+    bool good = fflush(out->stream) == 0 && !ferror(out->stream) && fsync(fileno(out->stream)) == 0;
+    good = fclose(out->stream) == 0 && good;
+    out->stream = NULL;
+    if (good)
+        good = rename(out->temp_path, out->path) == 0;
+    if (!good) {
+        error_set(err, PTQ_IO, "cannot write '%s': %s", out->path, strerror(errno));
+        file_out_abort(out);
+        return PTQ_IO;
+    }
+    mem_free(out->temp_path);
+    mem_free(out->path);
+    *out = (file_out){0};
+    return PTQ_OK;
+}
+
+void file_out_abort(file_out *out)
+{
+    if (out->stream)
+        fclose(out->stream);
+    if (out->temp_path)
+        unlink(out->temp_path);
+    mem_free(out->temp_path);
+    mem_free(out->path);
+    *out = (file_out){0};
+}
+
+ptq_status file_write(const char *path, const void *data, size_t size, ptq_error *err)
+{
+    file_out out;
+    PTQ_TRY(file_out_open(&out, path, err));
+    if (size && fwrite(data, 1, size, out.stream) != size) {
+        error_set(err, PTQ_IO, "cannot write '%s': %s", path, strerror(errno));
+        file_out_abort(&out);
+        return PTQ_IO;
+    }
+    return file_out_commit(&out, err);
+}
+
+ptq_status file_check_writable(const char *path, ptq_error *err)
+{
+    if (file_is_dir(path))
+        return error_set(err, PTQ_IO, "cannot write '%s': it is a directory", path);
+    file_out out;
+    PTQ_TRY(file_out_open(&out, path, err));
+    file_out_abort(&out);
+    return PTQ_OK;
+}
+
+bool file_exists(const char *path)
+{
+    struct stat st;
+    return stat(path, &st) == 0;
+}
+
+bool file_is_dir(const char *path)
+{
+    struct stat st;
+    return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
+ptq_status file_make_dirs(const char *path, ptq_error *err)
+{
+    char *copy = mem_strdup(path);
+    if (!copy)
+        return error_no_memory(err, strlen(path), "a path");
+    for (char *p = copy + 1; *p; p++)
+        if (*p == '/') {
+            *p = '\0';
+            mkdir(copy, 0777); /* the last one below tells what is wrong */
+            *p = '/';
+        }
+    int failed = mkdir(copy, 0777) != 0 ? errno : 0;
+    mem_free(copy);
+    if (failed && !file_is_dir(path))
+        return error_set(err, PTQ_IO, "cannot create the folder '%s': %s", path, strerror(failed));
+    return PTQ_OK;
+}
+
+const char *path_base(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return slash ? slash + 1 : path;
+}
+
+char *path_dir(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    if (!slash)
+        return mem_strdup(".");
+    return mem_strndup(path, slash == path ? 1 : (size_t)(slash - path));
+}
+
+char *path_join(const char *dir, const char *name)
+{
+    if (name[0] == '/' || !dir[0])
+        return mem_strdup(name);
+    str s = STR_INIT;
+    str_addf(&s, "%s%s%s", dir, str_ends_with(dir, "/") ? "" : "/", name);
+    return str_take(&s);
+}
+
+char *path_stem(const char *path)
+{
+    const char *base = path_base(path);
+    const char *dot = strrchr(base, '.');
+    return mem_strndup(base, dot && dot != base ? (size_t)(dot - base) : strlen(base));
+}

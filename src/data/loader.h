@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* data/loader.h — decoded, resized, letterboxed batches, prefetched on a thread of their own.
+ * Spec: data.md §3 (rectangular batches), §4 (cv2.resize to the bit), §5 (decoding).
+ */
+#ifndef DATA_LOADER_H
+#define DATA_LOADER_H
+
+#include "data/dataset.h"
+
+/* How one image was placed: what maps boxes back (eval.md §3). */
+typedef struct placement {
+    int item;                /* index in dataset->items */
+    int height0, width0;     /* decoded image */
+    double ratio_h, ratio_w; /* resized / original */
+    double pad_x, pad_y;     /* unrounded halves */
+} placement;
+
+typedef struct batch {
+    int n, height, width;
+    float *images;     /* [n,3,height,width] RGB / 255; owned by the loader */
+    placement *places; /* n */
+} batch;
+
+typedef struct loader_options {
+    int image_size; /* 640 */
+    int batch_size;
+    int stride;  /* 32 */
+    double pad;  /* 0.5 for evaluation */
+    bool rect;   /* YOLOv7 rectangular batches, ordered by aspect ratio */
+    int threads; /* decoding threads; 0: 1 */
+    bool cache;  /* keep letterboxed batches in memory for further epochs */
+} loader_options;
+
+typedef struct loader loader;
+
+/* The dataset is borrowed and must outlive the loader. With rect=false every batch is
+ * image_size x image_size in dataset order. */
+PTQ_CHECKED ptq_status loader_open(const dataset *d, const loader_options *options,
+                                   const ptq_env *env, loader **out, ptq_error *err);
+void loader_close(loader *l);
+int loader_n_batches(const loader *l);
+/* Next batch, or *out = NULL at the end (the next call starts again). Valid until the next call. */
+PTQ_CHECKED ptq_status loader_next(loader *l, const batch **out, ptq_error *err);
+PTQ_CHECKED ptq_status loader_rewind(loader *l, ptq_error *err);
+
+/* One image as `detect.py --no auto` would place it: letterboxed to size x size (auto=false,
+ * scaleup=true as load_image + letterbox do together). *images is [1,3,size,size], mem_free() it.
+ */
+PTQ_CHECKED ptq_status load_image_square(const char *path, int size, float **images,
+                                         placement *place, ptq_error *err);
+
+#endif

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* engine/session.h — one lowered graph, run at any input size.
+ *
+ * Keeps its own copy of the graph and the engines of the sizes seen last (weights are packed once
+ * per engine; the number of engines kept is bounded). Taps are given by name.
+ */
+#ifndef ENGINE_SESSION_H
+#define ENGINE_SESSION_H
+
+#include "engine/engine.h"
+
+typedef struct session session;
+
+typedef struct session_options {
+    int threads;
+    cpu_level level;
+    bool exact;
+    const char *const *taps; /* tensor names to watch */
+    int n_taps;
+    int max_engines; /* 0: 8 */
+} session_options;
+
+PTQ_CHECKED ptq_status session_create(const graph *g, const session_options *options, session **out,
+                                      ptq_error *err);
+void session_destroy(session *s);
+/* Runs at the shape of inputs[0]; a graph with fixed shapes accepts only its own (PTQ_SHAPE). */
+PTQ_CHECKED ptq_status session_run(session *s, const tensor_view *inputs, int n_inputs,
+                                   ptq_error *err);
+/* The engine that ran last: outputs, taps, profile. Valid until the next run. */
+engine *session_engine(session *s);
+const graph *session_graph(const session *s); /* shapes of the last run */
+void session_set_tap(session *s, engine_tap_fn *fn, void *user);
+
+#endif

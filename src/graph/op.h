@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* graph/op.h — the operators of the graph and their attributes.
+ *
+ * One list: OP(enum, name, min inputs, max inputs). Names follow ONNX where ONNX has the operator;
+ * the others say at their attribute what they compute. max -1: any number.
+ */
+#ifndef GRAPH_OP_H
+#define GRAPH_OP_H
+
+#include <stdint.h>
+
+#include "graph/tensor.h"
+
+#define GRAPH_OP_LIST(OP)                                                                          \
+    OP(CONV, "Conv", 2, 3)                                                                         \
+    OP(CONV_TRANSPOSE, "ConvTranspose", 2, 3)                                                      \
+    OP(GEMM, "Gemm", 2, 3)                                                                         \
+    OP(MATMUL, "MatMul", 2, 2)                                                                     \
+    OP(BATCH_NORM, "BatchNormalization", 5, 5)                                                     \
+    OP(SIGMOID, "Sigmoid", 1, 1)                                                                   \
+    OP(SILU, "Silu", 1, 1)                                                                         \
+    OP(RELU, "Relu", 1, 1)                                                                         \
+    OP(LEAKY_RELU, "LeakyRelu", 1, 1)                                                              \
+    OP(HARD_SIGMOID, "HardSigmoid", 1, 1)                                                          \
+    OP(HARD_SWISH, "HardSwish", 1, 1)                                                              \
+    OP(TANH, "Tanh", 1, 1)                                                                         \
+    OP(EXP, "Exp", 1, 1)                                                                           \
+    OP(LOG, "Log", 1, 1)                                                                           \
+    OP(SQRT, "Sqrt", 1, 1)                                                                         \
+    OP(FLOOR, "Floor", 1, 1)                                                                       \
+    OP(CEIL, "Ceil", 1, 1)                                                                         \
+    OP(NEG, "Neg", 1, 1)                                                                           \
+    OP(ABS, "Abs", 1, 1)                                                                           \
+    OP(ERF, "Erf", 1, 1)                                                                           \
+    OP(SOFTPLUS, "Softplus", 1, 1)                                                                 \
+    OP(CLIP, "Clip", 1, 3)                                                                         \
+    OP(ADD, "Add", 2, 2)                                                                           \
+    OP(SUB, "Sub", 2, 2)                                                                           \
+    OP(MUL, "Mul", 2, 2)                                                                           \
+    OP(DIV, "Div", 2, 2)                                                                           \
+    OP(POW, "Pow", 2, 2)                                                                           \
+    OP(MAX, "Max", 1, -1)                                                                          \
+    OP(MIN, "Min", 1, -1)                                                                          \
+    OP(MAX_POOL, "MaxPool", 1, 1)                                                                  \
+    OP(AVERAGE_POOL, "AveragePool", 1, 1)                                                          \
+    OP(GLOBAL_AVERAGE_POOL, "GlobalAveragePool", 1, 1)                                             \
+    OP(CONCAT, "Concat", 1, -1)                                                                    \
+    OP(RESIZE, "Resize", 1, 4)                                                                     \
+    OP(SOFTMAX, "Softmax", 1, 1)                                                                   \
+    OP(RESHAPE, "Reshape", 2, 2)                                                                   \
+    OP(FLATTEN, "Flatten", 1, 1)                                                                   \
+    OP(TRANSPOSE, "Transpose", 1, 1)                                                               \
+    OP(SPLIT, "Split", 1, 2)                                                                       \
+    OP(SLICE, "Slice", 3, 5)                                                                       \
+    OP(SQUEEZE, "Squeeze", 1, 2)                                                                   \
+    OP(UNSQUEEZE, "Unsqueeze", 1, 2)                                                               \
+    OP(SHAPE, "Shape", 1, 1)                                                                       \
+    OP(GATHER, "Gather", 2, 2)                                                                     \
+    OP(EXPAND, "Expand", 2, 2)                                                                     \
+    OP(CONSTANT_OF_SHAPE, "ConstantOfShape", 1, 1)                                                 \
+    OP(RANGE, "Range", 3, 3)                                                                       \
+    OP(CAST, "Cast", 1, 1)                                                                         \
+    OP(IDENTITY, "Identity", 1, 1)                                                                 \
+    OP(QUANTIZE_LINEAR, "QuantizeLinear", 2, 3)                                                    \
+    OP(DEQUANTIZE_LINEAR, "DequantizeLinear", 1, 3)                                                \
+    OP(SPACE_TO_DEPTH, "SpaceToDepth", 1, 1)                                                       \
+    OP(YOLO_DECODE, "YoloDecode", 2, 2)                                                            \
+    OP(YOLO_RAW, "YoloRaw", 1, 1)                                                                  \
+    OP(QCONV, "QConv", 3, 4)
+
+#define GRAPH_OP_ENUM(name, text, min_inputs, max_inputs) GRAPH_OP_##name,
+typedef enum graph_op { GRAPH_OP_LIST(GRAPH_OP_ENUM) GRAPH_OP_COUNT } graph_op;
+#undef GRAPH_OP_ENUM
+
+const char *graph_op_name(graph_op op);
+bool graph_op_from_name(const char *name, graph_op *op);
+
+typedef enum act_kind {
+    ACT_NONE,
+    ACT_SILU,
+    ACT_RELU,
+    ACT_LEAKY_RELU, /* alpha: slope below zero */
+    ACT_SIGMOID,
+    ACT_HARD_SWISH,
+    ACT_TANH
+} act_kind;
+
+typedef struct activation {
+    act_kind kind;
+    float alpha;
+} activation;
+
+/* In which arithmetic a convolution or matmul computes; its inputs and output keep their dtype. */
+typedef enum compute_type {
+    COMPUTE_F32,
+    COMPUTE_BF16,    /* bf16 products, f32 sums */
+    COMPUTE_F16_SIM, /* inputs and result rounded to float16, f32 sums */
+} compute_type;
+
+/* CONV: x [N,Cin,H,W], weight [Cout,Cin/groups,kh,kw], bias [Cout] or TENSOR_NONE.
+ * CONV_TRANSPOSE: weight [Cin,Cout/groups,kh,kw].
+ * QCONV: x codes (i8 or u8), weight codes i8 [Cout,Cin/groups,kh,kw], weight scales f32 [Cout],
+ *   bias f32 [Cout] or TENSOR_NONE. y = act((sum (x-x_zero)*w) * x_scale*w_scale[c] + bias[c]);
+ *   output f32, or, when out_scale > 0, rint(y/out_scale)+out_zero saturated to the output type. */
+typedef struct conv_attr {
+    int kernel[2]; /* h, w */
+    int stride[2];
+    int pad[4]; /* top, left, bottom, right */
+    int dilation[2];
+    int output_pad[2]; /* CONV_TRANSPOSE */
+    int groups;
+    activation act; /* applied to the result; ACT_NONE until fused */
+    compute_type compute;
+    float x_scale;
+    int x_zero;
+    float out_scale; /* 0: float output */
+    int out_zero;
+} conv_attr;
+
+typedef struct pool_attr {
+    int kernel[2];
+    int stride[2];
+    int pad[4];
+    int dilation[2];
+    bool ceil_mode;
+    bool count_include_pad;
+} pool_attr;
+
+typedef struct axis_attr {
+    int axis;
+    int n_splits; /* SPLIT: given lengths, 0: equal parts, one per output */
+    int64_t split[16];
+    bool keep_dims;
+} axis_attr;
+
+typedef struct perm_attr {
+    int rank;
+    int perm[SHAPE_MAX_RANK];
+} perm_attr;
+
+typedef enum resize_mode { RESIZE_NEAREST, RESIZE_LINEAR } resize_mode;
+typedef enum resize_coord {
+    RESIZE_ASYMMETRIC,
+    RESIZE_HALF_PIXEL,
+    RESIZE_PYTORCH_HALF_PIXEL,
+    RESIZE_ALIGN_CORNERS
+} resize_coord;
+typedef enum resize_nearest {
+    RESIZE_FLOOR,
+    RESIZE_CEIL,
+    RESIZE_ROUND_PREFER_FLOOR,
+    RESIZE_ROUND_PREFER_CEIL
+} resize_nearest;
+
+/* RESIZE: x [N,C,H,W] only input; output size is floor(in * scale), or size where size > 0. */
+typedef struct resize_attr {
+    resize_mode mode;
+    resize_coord coord;
+    resize_nearest nearest;
+    float scale[2]; /* h, w */
+    int64_t size[2];
+} resize_attr;
+
+typedef struct gemm_attr {
+    float alpha;
+    float beta;
+    bool trans_a;
+    bool trans_b;
+} gemm_attr;
+
+/* YOLO_DECODE: raw head convolution [N, na*no, ny, nx] and anchors f32 [na,2] in pixels ->
+ *   [N, na*ny*nx, no]; row (a*ny + y)*nx + x; xy = (2s-0.5+cell)*stride, wh = (2s)^2*anchor,
+ *   rest = s, with s the sigmoid (spec: YOLOv7 IDetect).
+ * YOLO_RAW: the same tensor as [N, na, ny, nx, no], no sigmoid. */
+typedef struct decode_attr {
+    int n_anchors;
+    int n_values; /* no = 5 + classes */
+    float stride;
+} decode_attr;
+
+typedef union op_attr {
+    conv_attr conv;     /* CONV, CONV_TRANSPOSE, QCONV */
+    pool_attr pool;     /* MAX_POOL, AVERAGE_POOL */
+    axis_attr axis;     /* CONCAT, SOFTMAX, SPLIT, GATHER, FLATTEN, SQUEEZE, (DE)QUANTIZE_LINEAR */
+    perm_attr perm;     /* TRANSPOSE; SQUEEZE and UNSQUEEZE: the axes */
+    resize_attr resize; /* RESIZE */
+    gemm_attr gemm;     /* GEMM */
+    decode_attr decode; /* YOLO_DECODE, YOLO_RAW */
+    struct {
+        float alpha; /* LEAKY_RELU slope; HARD_SIGMOID alpha */
+        float beta;  /* HARD_SIGMOID beta */
+    } slope;
+    struct {
+        float epsilon;
+    } batch_norm;
+    struct {
+        float min, max; /* CLIP; -inf/+inf when open */
+    } clip;
+    struct {
+        dtype to;
+    } cast;
+    struct {
+        int block; /* SPACE_TO_DEPTH: out channel = (dx*block + dy)*C + c (YOLOv7 ReOrg) */
+    } space;
+    struct {
+        double value; /* CONSTANT_OF_SHAPE */
+        dtype type;
+    } fill;
+} op_attr;
+
+#endif

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* graph/tensor.h — element types, shapes, and the description of one value in a graph.
+ *
+ * Shapes are logical: an image tensor is always [N,C,H,W] here, whatever order the engine stores
+ * it in. A dimension of -1 is not known yet (it depends on the input's size).
+ */
+#ifndef GRAPH_TENSOR_H
+#define GRAPH_TENSOR_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/blob.h"
+
+/* DTYPE(name, bytes, ONNX TensorProto.DataType, numpy descr) */
+#define DTYPE_LIST(DTYPE)                                                                          \
+    DTYPE(F32, 4, 1, "<f4")                                                                        \
+    DTYPE(U8, 1, 2, "|u1")                                                                         \
+    DTYPE(I8, 1, 3, "|i1")                                                                         \
+    DTYPE(U16, 2, 4, "<u2")                                                                        \
+    DTYPE(I16, 2, 5, "<i2")                                                                        \
+    DTYPE(I32, 4, 6, "<i4")                                                                        \
+    DTYPE(I64, 8, 7, "<i8")                                                                        \
+    DTYPE(BOOL, 1, 9, "|b1")                                                                       \
+    DTYPE(F16, 2, 10, "<f2")                                                                       \
+    DTYPE(F64, 8, 11, "<f8")                                                                       \
+    DTYPE(U32, 4, 12, "<u4")                                                                       \
+    DTYPE(U64, 8, 13, "<u8")                                                                       \
+    DTYPE(BF16, 2, 16, NULL)
+
+#define DTYPE_ENUM(name, bytes, onnx, numpy) DTYPE_##name,
+typedef enum dtype { DTYPE_LIST(DTYPE_ENUM) DTYPE_COUNT } dtype;
+#undef DTYPE_ENUM
+
+size_t dtype_bytes(dtype t);
+const char *dtype_name(dtype t);  /* "f32" */
+const char *dtype_numpy(dtype t); /* "<f4"; NULL when numpy has none */
+int dtype_onnx(dtype t);
+bool dtype_from_onnx(int code, dtype *t); /* false: a type we do not have */
+
+enum { SHAPE_MAX_RANK = 8 };
+
+typedef struct shape {
+    int rank; /* 0: a scalar */
+    int64_t dim[SHAPE_MAX_RANK];
+} shape;
+
+shape shape_make(int rank, const int64_t *dims);
+shape shape4(int64_t n, int64_t c, int64_t h, int64_t w);
+bool shape_equal(const shape *a, const shape *b);
+bool shape_known(const shape *s); /* no -1 */
+/* Number of elements; false when a dimension is unknown or the product overflows. */
+bool shape_count(const shape *s, size_t *count);
+/* "[1,3,640,640]" into `text`; returns text. */
+const char *shape_text(const shape *s, char text[128]);
+
+typedef uint32_t tensor_id;    /* index in its graph, stable across passes */
+#define TENSOR_NONE UINT32_MAX /* an absent optional input */
+
+typedef struct tensor {
+    const char *name; /* unique in its graph */
+    dtype type;
+    shape shape;
+    blob *data;      /* the value of a constant, row-major; NULL for everything computed */
+    bool is_dynamic; /* shape depends on the graph input: inference fills it */
+} tensor;
+
+#endif

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* model/model.h — a model file read: its graph and what the file says about itself.
+ *
+ * Two doors in (.pt, .onnx; told apart by content), one out (.onnx).
+ */
+#ifndef MODEL_MODEL_H
+#define MODEL_MODEL_H
+
+#include "base/env.h"
+#include "base/error.h"
+#include "graph/graph.h"
+
+typedef enum model_format { MODEL_PT, MODEL_ONNX } model_format;
+
+typedef struct model {
+    model_format format;
+    char *path;
+    char sha256[65];
+    size_t file_bytes;
+    graph *graph;       /* as in the file: Conv and BN apart, RepConv in branches, Q/DQ kept */
+    int n_classes;      /* 0: not known */
+    char **class_names; /* n_classes, or NULL */
+    int stride;         /* largest stride of the head; 32 when not known */
+    bool is_static;     /* an ONNX file with a fixed input size */
+    bool has_qdq;
+    int64_t n_layers; /* modules incl. containers, as model_info prints; nodes for ONNX */
+    int64_t n_layers_fused;
+    int64_t n_parameters;
+    int64_t n_parameters_fused; /* after the official fuse(); implicit parameters stay counted */
+    char **metadata; /* ONNX metadata_props: key, value, key, value ... NULL-terminated, or NULL */
+} model;
+
+typedef struct model_options {
+    const char *weights; /* "ema", "model" or NULL: ema when it is there */
+    const char *cfg;     /* build the graph from this yaml, load weights by name; or NULL */
+    size_t max_bytes;    /* 0: 4 GiB; larger files and tensors are refused with PTQ_LIMIT */
+    size_t max_depth;    /* 0: 1000 */
+} model_options;
+
+PTQ_CHECKED ptq_status model_load(const char *path, const model_options *options,
+                                  const ptq_env *env, model **out, ptq_error *err);
+void model_destroy(model *m); /* NULL allowed */
+
+/* The two doors behind model_load(); `m` has path, sha256 and file_bytes already. */
+PTQ_CHECKED ptq_status pt_import(const char *path, const model_options *options, const ptq_env *env,
+                                 model *m, ptq_error *err);
+PTQ_CHECKED ptq_status onnx_import(const char *path, const model_options *options,
+                                   const ptq_env *env, model *m, ptq_error *err);
+
+typedef struct onnx_export_options {
+    int opset;                   /* 13 ... 21 */
+    int64_t image_size;          /* written as static input [batch,3,size,size] */
+    int64_t batch;               /* -1: dynamic, dim_param "batch" */
+    bool raw_head;               /* outputs of the head before the decode, one per level */
+    const char *const *metadata; /* key, value, ... NULL-terminated; or NULL */
+} onnx_export_options;
+
+/* Writes a cleaned graph (with or without Q/DQ). Silu, YoloDecode, SpaceToDepth ... are written as
+ * the official export writes them. Temp file + rename. *n_nodes may be NULL. */
+PTQ_CHECKED ptq_status onnx_export(const graph *g, const char *path,
+                                   const onnx_export_options *options, int *n_nodes,
+                                   ptq_error *err);
+
+#endif

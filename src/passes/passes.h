@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* passes/passes.h — graph to graph. Each pass leaves a graph that verifies and computes the same
+ * (up to the rounding it says), and can be left out.
+ */
+#ifndef PASSES_PASSES_H
+#define PASSES_PASSES_H
+
+#include "graph/graph.h"
+#include "graph/qparams.h"
+
+/* Folds every node whose inputs are all constants (or the shape of a tensor with known shape). */
+PTQ_CHECKED ptq_status pass_fold_constants(graph *g, ptq_error *err);
+/* x*sigmoid(x) -> Silu; x*hardsigmoid(x) and x*clip(x+3,0,6)/6 -> HardSwish. */
+PTQ_CHECKED ptq_status pass_recognise_activations(graph *g, ptq_error *err);
+/* Conv -> BatchNormalization: folded into the convolution (spec model.md §4, float32, one rounding
+ * per operation as the official code). Creates the bias when there is none. */
+PTQ_CHECKED ptq_status pass_fuse_batch_norm(graph *g, ptq_error *err);
+/* A sum of parallel 3x3 and centre-padded 1x1 convolutions (and identity BN) of one tensor becomes
+ * one 3x3 convolution (RepConv, spec model.md §4). After pass_fuse_batch_norm. */
+PTQ_CHECKED ptq_status pass_fuse_rep(graph *g, ptq_error *err);
+/* Conv(x + ia) * im with constants: folded into the convolution (ImplicitA/M, spec model.md §4). */
+PTQ_CHECKED ptq_status pass_fuse_implicit(graph *g, ptq_error *err);
+/* All of the above, then prune: what the official Model.fuse() does. */
+PTQ_CHECKED ptq_status passes_clean(graph *g, ptq_error *err);
+
+/* Puts Q/DQ pairs where the plan says; equal pairs on one tensor are one pair. A zero amax gives
+ * scale 1. Weights become int8 constants behind a DequantizeLinear (or stay float behind Q, DQ). */
+PTQ_CHECKED ptq_status pass_insert_qdq(graph *g, const qplan *plan, ptq_error *err);
+/* Removes every Q/DQ pair; int8 weights become float again (code * scale). After insertion with
+ * float_weights the result is the float graph exactly. */
+PTQ_CHECKED ptq_status pass_remove_qdq(graph *g, ptq_error *err);
+
+typedef enum precision { PRECISION_FP32, PRECISION_FP16, PRECISION_BF16, PRECISION_INT8 } precision;
+
+/* Makes the graph ready for the engine in one precision:
+ *   FP32: Q/DQ stay and are computed in float (simulation);
+ *   FP16: the same, every convolution with float16-rounded inputs and results (simulation);
+ *   BF16: convolutions compute in bf16 and image tensors between them are bf16;
+ *   INT8: Q/DQ around convolutions become QCONV (integer), quantizers sink through Concat, MaxPool
+ *         and nearest Resize and into the producing convolution; convolutions without Q/DQ compute
+ *         in bf16 where `has_bf16`, else f32.
+ * Activations are fused into convolutions in all of them. Tensors in `keep` (names, NULL-terminated
+ * list or NULL) are not fused away. */
+PTQ_CHECKED ptq_status pass_lower(graph *g, precision p, bool has_bf16, const char *const *keep,
+                                  ptq_error *err);
+
+#endif

@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "test.h"
+
+#include "base/arena.h"
+#include "base/file.h"
+#include "base/half.h"
+#include "base/mem.h"
+#include "base/sha256.h"
+#include "base/str.h"
+#include "base/strmap.h"
+
+static void error_context_goes_in_front(void **state)
+{
+    (void)state;
+    ptq_error err;
+    assert_int_equal(error_set(&err, PTQ_FORMAT, "byte %d is wrong", 7), PTQ_FORMAT);
+    error_context(&err, "cannot load '%s'", "x.pt");
+    assert_string_equal(err.message, "cannot load 'x.pt': byte 7 is wrong");
+    assert_int_equal(ptq_status_exit_code(PTQ_FORMAT), 4);
+    assert_int_equal(error_set(NULL, PTQ_IO, "nobody listens"), PTQ_IO);
+}
+
+/* Expected values: IEEE 754 binary16. */
+static void half_is_exact(void **state)
+{
+    (void)state;
+    assert_float_equal(half_to_float(0x3c00), 1.0f, 0);
+    assert_float_equal(half_to_float(0x0001), 0x1p-24f, 0);
+    assert_float_equal(half_to_float(0x7bff), 65504.0f, 0);
+    for (uint32_t h = 0; h < 0x10000; h++) {
+        if ((h & 0x7c00) == 0x7c00 && (h & 0x3ff))
+            continue; /* NaN payloads are not kept */
+        assert_int_equal(half_from_float(half_to_float((uint16_t)h)), h);
+        assert_int_equal(bfloat_from_float(bfloat_to_float((uint16_t)(h & 0xff7f))), h & 0xff7f);
+    }
+    assert_int_equal(half_from_float(65520.0f), 0x7c00);
+    assert_int_equal(half_from_float(65519.0f), 0x7bff);
+    assert_int_equal(half_from_float(1.0f + 0x1p-11f), 0x3c00); /* tie to even */
+    assert_int_equal(half_from_float(1.0f + 0x3p-11f), 0x3c02);
+    assert_int_equal(bfloat_from_float(1.0f + 0x1p-8f), 0x3f80);
+}
+
+/* FIPS 180-4 example. */
+static void sha256_of_abc(void **state)
+{
+    (void)state;
+    sha256 s;
+    char hex[65];
+    sha256_init(&s);
+    sha256_add(&s, "abc", 3);
+    sha256_hex(&s, hex);
+    assert_string_equal(hex, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+}
+
+static void outputs_are_whole_or_absent(void **state)
+{
+    (void)state;
+    ptq_error err;
+    char dir[512];
+    test_temp_dir(dir);
+    char *path = path_join(dir, "a.txt");
+    file_out out;
+    assert_ok(file_out_open(&out, path, &err));
+    fputs("half", out.stream);
+    file_out_abort(&out);
+    assert_false(file_exists(path));
+    assert_ok(file_write(path, "whole", 5, &err));
+    char *data;
+    size_t size;
+    assert_ok(file_read(path, 0, &data, &size, &err));
+    assert_int_equal(size, 5);
+    assert_string_equal(data, "whole");
+    mem_free(data);
+    assert_status(file_read(path, 4, &data, &size, &err), PTQ_LIMIT);
+    assert_status(file_read("/no/such/file", 0, &data, &size, &err), PTQ_IO);
+    assert_status(file_write("/no/such/dir/file", "x", 1, &err), PTQ_IO);
+    mem_free(path);
+    test_temp_remove(dir);
+}
+
+static void near_words_are_found(void **state)
+{
+    (void)state;
+    static const char *const words[] = {"quantize", "calibrate", "eval", NULL};
+    assert_string_equal(str_nearest("quantise", words), "quantize");
+    assert_string_equal(str_nearest("evla", words), "eval");
+    assert_null(str_nearest("banana", words));
+}
+
+static void maps_and_arenas_keep_what_they_got(void **state)
+{
+    (void)state;
+    strmap *m = strmap_create();
+    char key[16];
+    for (int i = 0; i < 1000; i++) {
+        snprintf(key, sizeof key, "k%d", i);
+        assert_true(strmap_put(m, key, i));
+    }
+    int64_t value;
+    assert_true(strmap_get(m, "k777", &value));
+    assert_int_equal(value, 777);
+    assert_false(strmap_get(m, "k1000", &value));
+    strmap_destroy(m);
+    arena *a = arena_create(1000);
+    assert_non_null(arena_alloc(a, 10, 10));
+    assert_null(arena_alloc(a, 10, 100));
+    assert_null(arena_alloc(a, SIZE_MAX / 2, 4));
+    arena_destroy(a);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(error_context_goes_in_front),
+        cmocka_unit_test(half_is_exact),
+        cmocka_unit_test(sha256_of_abc),
+        cmocka_unit_test(outputs_are_whole_or_absent),
+        cmocka_unit_test(near_words_are_found),
+        cmocka_unit_test(maps_and_arenas_keep_what_they_got),
+    };
+    return cmocka_run_group_tests_name("base", tests, NULL, NULL);
+}
