@@ -1,0 +1,276 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "graph/infer_rules.h"
+
+#include <inttypes.h>
+#include <stddef.h>
+
+#include "graph/graph_impl.h"
+
+bool shape_broadcast(const shape *a, const shape *b, shape *out)
+{
+    shape s = {.rank = a->rank > b->rank ? a->rank : b->rank};
+    for (int i = 0; i < s.rank; i++) {
+        int ia = i - (s.rank - a->rank), ib = i - (s.rank - b->rank);
+        int64_t da = ia < 0 ? 1 : a->dim[ia], db = ib < 0 ? 1 : b->dim[ib];
+        if (da != db && da != 1 && db != 1)
+            return false;
+        s.dim[i] = da == 1 ? db : da;
+    }
+    *out = s;
+    return true;
+}
+
+bool axis_normalise(int axis, int rank, int *out)
+{
+    if (axis < -rank || axis >= rank)
+        return false;
+    *out = axis < 0 ? axis + rank : axis;
+    return true;
+}
+
+static const shape *in(const graph *g, const node *n, int i)
+{
+    return &g->tensors[n->inputs[i]].shape;
+}
+
+static ptq_status same(const graph *g, const node *n, infer_out *out)
+{
+    for (int i = 0; i < out->n; i++)
+        out->shape[i] = *in(g, n, 0);
+    return PTQ_OK;
+}
+
+static ptq_status broadcast(const graph *g, const node *n, infer_out *out, ptq_error *err)
+{
+    shape s = *in(g, n, 0);
+    for (int i = 1; i < n->n_inputs; i++) {
+        char a[128], b[128];
+        shape sum;
+        if (!shape_broadcast(&s, in(g, n, i), &sum))
+            return error_set(err, PTQ_SHAPE, "shapes %s and %s do not broadcast", shape_text(&s, a),
+                             shape_text(in(g, n, i), b));
+        s = sum;
+    }
+    out->shape[0] = s;
+    return PTQ_OK;
+}
+
+static ptq_status batch_norm(const graph *g, const node *n, infer_out *out, ptq_error *err)
+{
+    const shape *x = in(g, n, 0);
+    for (int i = 1; i < 5; i++)
+        if (x->rank < 2 || in(g, n, i)->rank != 1 || in(g, n, i)->dim[0] != x->dim[1])
+            return error_set(err, PTQ_SHAPE, "parameter %d does not have one value per channel", i);
+    return same(g, n, out);
+}
+
+static ptq_status gemm(const graph *g, const node *n, infer_out *out, ptq_error *err)
+{
+    const shape *a = in(g, n, 0), *b = in(g, n, 1);
+    const gemm_attr *p = &n->attr.gemm;
+    char ta[128], tb[128];
+    if (a->rank != 2 || b->rank != 2 || a->dim[p->trans_a ? 0 : 1] != b->dim[p->trans_b ? 1 : 0])
+        return error_set(err, PTQ_SHAPE, "matrices %s and %s do not fit", shape_text(a, ta),
+                         shape_text(b, tb));
+    int64_t dims[2] = {a->dim[p->trans_a ? 1 : 0], b->dim[p->trans_b ? 0 : 1]};
+    out->shape[0] = shape_make(2, dims);
+    return PTQ_OK;
+}
+
+static ptq_status matmul(const graph *g, const node *n, infer_out *out, ptq_error *err)
+{
+    shape a = *in(g, n, 0), b = *in(g, n, 1);
+    char ta[128], tb[128];
+    bool a_vector = a.rank == 1, b_vector = b.rank == 1;
+    if (a_vector)
+        a = shape_make(2, (int64_t[]){1, a.dim[0]});
+    if (b_vector)
+        b = shape_make(2, (int64_t[]){b.dim[0], 1});
+    shape head_a = a, head_b = b, s;
+    head_a.rank -= 2;
+    head_b.rank -= 2;
+    if (a.rank < 2 || b.rank < 2 || a.dim[a.rank - 1] != b.dim[b.rank - 2] ||
+        !shape_broadcast(&head_a, &head_b, &s))
+        return error_set(err, PTQ_SHAPE, "matrices %s and %s do not fit", shape_text(&a, ta),
+                         shape_text(&b, tb));
+    if (!a_vector)
+        s.dim[s.rank++] = a.dim[a.rank - 2];
+    if (!b_vector)
+        s.dim[s.rank++] = b.dim[b.rank - 1];
+    out->shape[0] = s;
+    return PTQ_OK;
+}
+
+/* Scales: one value, or one per slice of the axis. */
+static ptq_status quantize(const graph *g, const node *n, infer_out *out, ptq_error *err)
+{
+    const shape *x = in(g, n, 0), *scale = in(g, n, 1);
+    bool one = scale->rank == 0 || (scale->rank == 1 && scale->dim[0] == 1);
+    int axis;
+    if (!one && (scale->rank != 1 || !axis_normalise(n->attr.axis.axis, x->rank, &axis) ||
+                 scale->dim[0] != x->dim[axis]))
+        return error_set(err, PTQ_SHAPE, "the scales do not fit the axis %d", n->attr.axis.axis);
+    bool has_zero = n->n_inputs > 2 && n->inputs[2] != TENSOR_NONE;
+    if (n->op == GRAPH_OP_QUANTIZE_LINEAR)
+        out->type[0] = has_zero ? g->tensors[n->inputs[2]].type : DTYPE_U8;
+    else
+        out->type[0] = g->tensors[n->inputs[1]].type;
+    return same(g, n, out);
+}
+
+static ptq_status space_to_depth(const graph *g, const node *n, infer_out *out, ptq_error *err)
+{
+    const shape *x = in(g, n, 0);
+    int64_t b = n->attr.space.block;
+    if (x->rank != 4 || b < 1 || x->dim[2] % b || x->dim[3] % b)
+        return error_set(err, PTQ_SHAPE, "height and width are no multiples of the block");
+    out->shape[0] = shape4(x->dim[0], x->dim[1] * b * b, x->dim[2] / b, x->dim[3] / b);
+    return PTQ_OK;
+}
+
+static ptq_status yolo(const graph *g, const node *n, infer_out *out, ptq_error *err)
+{
+    const shape *x = in(g, n, 0);
+    const decode_attr *p = &n->attr.decode;
+    if (x->rank != 4 || p->n_anchors < 1 || p->n_values < 6 ||
+        x->dim[1] != (int64_t)p->n_anchors * p->n_values)
+        return error_set(err, PTQ_SHAPE, "the head has %" PRId64 " channels, not %d x %d",
+                         x->rank == 4 ? x->dim[1] : 0, p->n_anchors, p->n_values);
+    if (n->op == GRAPH_OP_YOLO_DECODE) {
+        const shape *a = in(g, n, 1);
+        if (a->rank != 2 || a->dim[0] != p->n_anchors || a->dim[1] != 2)
+            return error_set(err, PTQ_SHAPE, "the anchors are not [%d,2]", p->n_anchors);
+        int64_t dims[3] = {x->dim[0], p->n_anchors * x->dim[2] * x->dim[3], p->n_values};
+        out->shape[0] = shape_make(3, dims);
+    } else {
+        int64_t dims[5] = {x->dim[0], p->n_anchors, x->dim[2], x->dim[3], p->n_values};
+        out->shape[0] = shape_make(5, dims);
+    }
+    return PTQ_OK;
+}
+
+static ptq_status shape_of(const graph *g, const node *n, infer_out *out, ptq_error *err)
+{
+    (void)err;
+    int64_t dims[1] = {in(g, n, 0)->rank};
+    out->shape[0] = shape_make(1, dims);
+    out->type[0] = DTYPE_I64;
+    return PTQ_OK;
+}
+
+static ptq_status constant_of_shape(const graph *g, const node *n, infer_out *out, ptq_error *err)
+{
+    int64_t dims[SHAPE_MAX_RANK];
+    int rank;
+    if (!const_ints(g, n->inputs[0], dims, &rank))
+        return error_set(err, PTQ_UNSUPPORTED, "its shape is not a constant");
+    for (int i = 0; i < rank; i++)
+        if (dims[i] < 0)
+            return error_set(err, PTQ_SHAPE, "a dimension is negative");
+    out->shape[0] = shape_make(rank, dims);
+    out->type[0] = n->attr.fill.type;
+    return PTQ_OK;
+}
+
+static ptq_status global_pool(const graph *g, const node *n, infer_out *out, ptq_error *err)
+{
+    if (in(g, n, 0)->rank < 3)
+        return error_set(err, PTQ_SHAPE, "the input has no height and width");
+    out->shape[0] = *in(g, n, 0);
+    for (int i = 2; i < out->shape[0].rank; i++)
+        out->shape[0].dim[i] = 1;
+    return PTQ_OK;
+}
+
+static ptq_status qconv(const graph *g, const node *n, infer_out *out, ptq_error *err)
+{
+    const conv_attr *p = &n->attr.conv;
+    dtype kept = g->tensors[n->outputs[0]].type; /* lowering chose the code type */
+    out->type[0] = p->out_scale > 0 || kept == DTYPE_BF16 ? kept : DTYPE_F32;
+    return infer_conv(g, n, out, err);
+}
+
+static ptq_status conv(const graph *g, const node *n, infer_out *out, ptq_error *err)
+{
+    dtype kept = g->tensors[n->outputs[0]].type; /* bf16 or f32, as lowering chose */
+    out->type[0] = n->attr.conv.compute == COMPUTE_BF16 ? kept : DTYPE_F32;
+    return infer_conv(g, n, out, err);
+}
+
+static ptq_status cast(const graph *g, const node *n, infer_out *out, ptq_error *err)
+{
+    (void)err;
+    out->type[0] = n->attr.cast.to;
+    return same(g, n, out);
+}
+
+ptq_status infer_apply(const graph *g, const node *n, infer_out *out, ptq_error *err)
+{
+    switch (n->op) {
+    case GRAPH_OP_CONV:
+        return conv(g, n, out, err);
+    case GRAPH_OP_QCONV:
+        return qconv(g, n, out, err);
+    case GRAPH_OP_CONV_TRANSPOSE:
+        return infer_conv_transpose(g, n, out, err);
+    case GRAPH_OP_GEMM:
+        return gemm(g, n, out, err);
+    case GRAPH_OP_MATMUL:
+        return matmul(g, n, out, err);
+    case GRAPH_OP_BATCH_NORM:
+        return batch_norm(g, n, out, err);
+    case GRAPH_OP_ADD:
+    case GRAPH_OP_SUB:
+    case GRAPH_OP_MUL:
+    case GRAPH_OP_DIV:
+    case GRAPH_OP_POW:
+    case GRAPH_OP_MAX:
+    case GRAPH_OP_MIN:
+        return broadcast(g, n, out, err);
+    case GRAPH_OP_MAX_POOL:
+    case GRAPH_OP_AVERAGE_POOL:
+        return infer_pool(g, n, out, err);
+    case GRAPH_OP_GLOBAL_AVERAGE_POOL:
+        return global_pool(g, n, out, err);
+    case GRAPH_OP_RESIZE:
+        return infer_resize(g, n, out, err);
+    case GRAPH_OP_CONCAT:
+        return infer_concat(g, n, out, err);
+    case GRAPH_OP_RESHAPE:
+        return infer_reshape(g, n, out, err);
+    case GRAPH_OP_FLATTEN:
+        return infer_flatten(g, n, out, err);
+    case GRAPH_OP_TRANSPOSE:
+        return infer_transpose(g, n, out, err);
+    case GRAPH_OP_SPLIT:
+        return infer_split(g, n, out, err);
+    case GRAPH_OP_SLICE:
+        return infer_slice(g, n, out, err);
+    case GRAPH_OP_SQUEEZE:
+        return infer_squeeze(g, n, out, err);
+    case GRAPH_OP_UNSQUEEZE:
+        return infer_unsqueeze(g, n, out, err);
+    case GRAPH_OP_SHAPE:
+        return shape_of(g, n, out, err);
+    case GRAPH_OP_GATHER:
+        return infer_gather(g, n, out, err);
+    case GRAPH_OP_EXPAND:
+        return infer_expand(g, n, out, err);
+    case GRAPH_OP_CONSTANT_OF_SHAPE:
+        return constant_of_shape(g, n, out, err);
+    case GRAPH_OP_RANGE:
+        return infer_range(g, n, out, err);
+    case GRAPH_OP_CAST:
+        return cast(g, n, out, err);
+    case GRAPH_OP_QUANTIZE_LINEAR:
+    case GRAPH_OP_DEQUANTIZE_LINEAR:
+        return quantize(g, n, out, err);
+    case GRAPH_OP_SPACE_TO_DEPTH:
+        return space_to_depth(g, n, out, err);
+    case GRAPH_OP_YOLO_DECODE:
+    case GRAPH_OP_YOLO_RAW:
+        return yolo(g, n, out, err);
+    default: /* element by element */
+        return same(g, n, out);
+    }
+}
