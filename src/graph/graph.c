@@ -200,10 +200,9 @@ ptq_status graph_add_op(graph *g, graph_op op, const char *name, int n_inputs,
     const char *unique = graph_unique_name(g, output_name ? output_name : name);
     if (!unique)
         return error_no_memory(err, strlen(name), "a name");
-    shape unknown = {0};
+    shape unknown = {.rank = 1, .dim = {-1}};
     tensor_id made;
     PTQ_TRY(graph_add_tensor(g, unique, DTYPE_F32, &unknown, &made, err));
-    g->tensors[made].is_dynamic = true;
     node desc = {.name = name, .op = op, .n_inputs = n_inputs, .n_outputs = 1};
     desc.inputs = (tensor_id *)(uintptr_t)inputs; /* graph_add_node() only reads and copies them */
     desc.outputs = &made;

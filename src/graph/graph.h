@@ -79,6 +79,13 @@ PTQ_CHECKED ptq_status graph_verify(const graph *g, ptq_error *err);
  * graph_infer_shapes() keeps the inputs' shapes as they are. */
 PTQ_CHECKED ptq_status graph_set_input_shape(graph *g, const shape *s, ptq_error *err);
 PTQ_CHECKED ptq_status graph_infer_shapes(graph *g, ptq_error *err);
+/* The same for one node, when the shapes of all its inputs are known: for building and folding in
+ * order. PTQ_UNSUPPORTED: it needs a value that is not a constant (yet). */
+bool node_inputs_known(const graph *g, node_id id);
+PTQ_CHECKED ptq_status node_infer(graph *g, node_id id, ptq_error *err);
+/* Constant inputs that the graph keeps as attributes become attributes, and the inputs go: Clip's
+ * bounds, Resize's scales or sizes, Split's lengths, Squeeze's and Unsqueeze's axes. */
+PTQ_CHECKED ptq_status node_absorb_constants(graph *g, node_id id, ptq_error *err);
 
 /* Queries. Pointers are borrowed and valid until the next graph_add_*(). */
 int graph_n_nodes(const graph *g); /* dead ones included */

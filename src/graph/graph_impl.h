@@ -22,11 +22,6 @@ struct graph {
     strmap *node_names;
 };
 
-/* Whether type and shape of every input are known, so that node_infer() can be asked. */
-bool node_inputs_known(const graph *g, node_id id);
-/* Sets type and shape of the node's outputs from its inputs. */
-PTQ_CHECKED ptq_status node_infer(graph *g, node_id id, ptq_error *err);
-
 /* Reads a constant integer tensor (i64 or i32, at most 8 values); false when it is none. */
 bool const_ints(const graph *g, tensor_id id, int64_t values[SHAPE_MAX_RANK], int *n);
 
