@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "report/text.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "report/view.h"
+
+enum { DEFAULT_WIDTH = 100 };
+
+static const struct {
+    const char *command;
+    report_fn *print;
+} TABLES[] = {
+    {"info", text_info},
+    {"machine", text_machine},
+    {"run", text_run},
+    {"list", text_list},
+    {"export", text_export},
+    {"eval", text_eval},
+    {"calibrate", text_calibrate},
+    {"quantize", text_quantize},
+    {"compare", text_compare},
+    {"sensitivity", text_sensitivity},
+    {"bench", text_bench},
+};
+
+void text_shape(str *out, const json_t *shape)
+{
+    str_add(out, "[");
+    for (size_t i = 0; i < json_array_size(shape); i++) {
+        const json_t *d = json_array_get(shape, i);
+        str_add(out, i > 0 ? "," : "");
+        if (json_is_integer(d) && json_integer_value(d) >= 0)
+            str_addf(out, "%lld", (long long)json_integer_value(d));
+        else
+            str_add(out, "?");
+    }
+    str_add(out, "]");
+}
+
+void text_names(str *out, const json_t *list)
+{
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        const json_t *item = json_array_get(list, i);
+        const char *name = json_is_string(item)
+                               ? json_string_value(item)
+                               : field_text(item, "name", field_text(item, "layer", "?"));
+        str_addf(out, "%s%s", i > 0 ? " " : "", name);
+    }
+}
+
+void text_wrote(str *out, const report_view *view)
+{
+    const char *file = field_text(view->result, "output", field_text(view->config, "output", NULL));
+    if (file)
+        str_addf(out, "wrote %s\n", file);
+}
+
+/* A command without a table of its own: its result as it is. */
+static void print_plain(str *out, const json_t *result)
+{
+    char *dump = json_dumps(result, JSON_INDENT(2) | JSON_SORT_KEYS | JSON_ENCODE_ANY);
+    str_addf(out, "%s\n", dump ? dump : "");
+    free(dump);
+}
+
+char *report_text(const char *command, const json_t *json, int width)
+{
+    bool is_document = field_at(json, "schema") && field_at(json, "result");
+    report_view view = {
+        .model = is_document ? field_at(json, "model") : NULL,
+        .config = is_document ? field_at(json, "config") : NULL,
+        .result = is_document ? field_at(json, "result") : json,
+        .width = width > 0 ? width : DEFAULT_WIDTH,
+    };
+    str out = STR_INIT;
+    report_fn *print = NULL;
+    for (size_t i = 0; i < sizeof TABLES / sizeof *TABLES; i++)
+        if (strcmp(TABLES[i].command, command) == 0)
+            print = TABLES[i].print;
+    if (print)
+        print(&out, &view);
+    else
+        print_plain(&out, view.result);
+    return str_take(&out);
+}

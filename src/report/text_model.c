@@ -1,0 +1,269 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Tables about files and the machine: info, machine, run, list, export. */
+#include <math.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "report/table.h"
+#include "report/view.h"
+
+/* "yolov7.pt  PyTorch checkpoint  72.1 MiB  sha256 1f2e3d4c5b6a" */
+static void print_file(str *out, const report_view *view)
+{
+    const json_t *model = view->model;
+    str_add(out, field_text(model, "path", "model"));
+    const char *format = field_text(view->result, "format", field_text(model, "format", NULL));
+    if (format)
+        str_addf(out, "  %s", format);
+    double mib = field_number(model, "mib");
+    if (!isnan(mib))
+        str_addf(out, "  %.1f MiB", mib);
+    const char *sha = field_text(model, "sha256", NULL);
+    if (sha)
+        str_addf(out, "  sha256 %.12s", sha);
+    str_add(out, "\n");
+}
+
+static void print_ports(str *out, const char *label, const json_t *list)
+{
+    table t = TABLE_INIT("llll");
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        const json_t *port = json_array_get(list, i);
+        str shape = STR_INIT;
+        text_shape(&shape, field_at(port, "shape"));
+        table_cell(&t, "%-7s", label);
+        table_cell(&t, "%s", field_text(port, "name", "?"));
+        table_cell(&t, "%s", field_text(port, "dtype", ""));
+        table_cell(&t, "%s", str_text(&shape));
+        str_clear(&shape);
+    }
+    table_print(&t, out, 2);
+}
+
+static void print_stage(table *t, const char *stage, const json_t *result, const char *suffix)
+{
+    char key[32];
+    snprintf(key, sizeof key, "parameters%s", suffix);
+    double parameters = field_number(result, key);
+    if (isnan(parameters))
+        return;
+    snprintf(key, sizeof key, "layers%s", suffix);
+    table_cell(t, "%s", stage);
+    table_number(t, 0, field_number(result, key));
+    table_cell(t, "layers");
+    table_number(t, 0, parameters);
+    table_cell(t, "parameters");
+    snprintf(key, sizeof key, "gflops%s", suffix);
+    double gflops = field_number(result, key);
+    table_number(t, 1, gflops);
+    table_cell(t, isnan(gflops) ? "" : "GFLOPs");
+}
+
+static void print_sizes(str *out, const json_t *result)
+{
+    table t = TABLE_INIT("lrlrlrl");
+    bool is_fusable = !isnan(field_number(result, "parameters_fused"));
+    print_stage(&t, is_fusable ? "before fusing" : "network", result, "");
+    print_stage(&t, "after fusing", result, "_fused");
+    table_print(&t, out, 2);
+    double largest = field_number(result, "fused_max_abs_diff");
+    if (!isnan(largest))
+        str_addf(out, "  largest difference of an output by fusing: %.2g\n", largest);
+}
+
+typedef struct op_count {
+    const char *name;
+    json_int_t count;
+} op_count;
+
+static int more_first(const void *a, const void *b)
+{
+    const op_count *x = a, *y = b;
+    if (x->count != y->count)
+        return x->count > y->count ? -1 : 1;
+    return strcmp(x->name, y->name);
+}
+
+static void print_ops(str *out, const report_view *view)
+{
+    json_t *ops = json_object_get(view->result, "ops");
+    size_t n = json_object_size(ops);
+    if (n == 0)
+        return;
+    op_count *list = mem_array(n, sizeof *list);
+    if (!list) {
+        out->failed = true;
+        return;
+    }
+    n = 0;
+    const char *name;
+    json_t *count;
+    json_object_foreach(ops, name, count) list[n++] = (op_count){name, json_integer_value(count)};
+    qsort(list, n, sizeof *list, more_first);
+    str words = STR_INIT;
+    for (size_t i = 0; i < n; i++)
+        str_addf(&words, "%s%s:%lld", i > 0 ? " " : "", list[i].name, (long long)list[i].count);
+    text_wrap(out, "  ops      ", str_text(&words), view->width);
+    str_clear(&words);
+    mem_free(list);
+}
+
+static void print_nodes(str *out, const json_t *nodes)
+{
+    table t = TABLE_INIT("rllll");
+    for (size_t i = 0; i < json_array_size(nodes); i++) {
+        const json_t *node = json_array_get(nodes, i);
+        str shape = STR_INIT;
+        if (field_at(node, "shape"))
+            text_shape(&shape, field_at(node, "shape"));
+        table_cell(&t, "%zu", i);
+        table_cell(&t, "%s", field_text(node, "op", "?"));
+        table_cell(&t, "%s", field_text(node, "name", ""));
+        table_cell(&t, "%s", str_text(&shape));
+        table_cell(&t, "%s", field_text(node, "detail", ""));
+        str_clear(&shape);
+    }
+    table_print(&t, out, 2);
+}
+
+/* The module that pytorch-quantization would put in place of the operator. */
+static const char *quant_module(const char *op)
+{
+    static const char *const NAMES[][2] = {
+        {"Conv", "QuantConv2d"},           {"ConvTranspose", "QuantConvTranspose2d"},
+        {"Gemm", "QuantLinear"},           {"MatMul", "QuantLinear"},
+        {"AveragePool", "QuantAvgPool2d"}, {"GlobalAveragePool", "QuantAdaptiveAvgPool2d"},
+    };
+    for (size_t i = 0; i < sizeof NAMES / sizeof *NAMES; i++)
+        if (strcmp(NAMES[i][0], op) == 0)
+            return NAMES[i][1];
+    return NULL;
+}
+
+static void print_amax(str *out, const json_t *amax)
+{
+    if (json_is_number(amax)) {
+        str_addf(out, " amax=%.4f", json_number_value(amax));
+    } else if (json_array_size(amax) > 0) {
+        double low = INFINITY, high = -INFINITY;
+        for (size_t i = 0; i < json_array_size(amax); i++) {
+            double value = json_number_value(json_array_get(amax, i));
+            low = fmin(low, value);
+            high = fmax(high, value);
+        }
+        str_addf(out, " amax=[%.4f, %.4f](%zu)", low, high, json_array_size(amax));
+    } else {
+        str_add(out, " amax=dynamic");
+    }
+}
+
+/* As printing a TensorQuantizer: "8bit fake per-tensor amax=2.6400 calibrator=... quant". */
+static void print_quantizer(str *out, const char *name, const json_t *q)
+{
+    if (!q)
+        return;
+    str_addf(out, "    (%s): TensorQuantizer(", name);
+    if (field_flag(q, "disabled", !field_flag(q, "enabled", true))) {
+        str_add(out, "disabled)\n");
+        return;
+    }
+    double bits = field_number(q, "num_bits");
+    str_addf(out, "%s%.0fbit", field_flag(q, "unsigned", false) ? "unsigned " : "",
+             isnan(bits) ? 8 : bits);
+    str_add(out, field_flag(q, "narrow_range", false) ? " narrow fake" : " fake");
+    double axis = field_number(q, "axis");
+    if (isnan(axis) || axis < 0)
+        str_add(out, " per-tensor");
+    else
+        str_addf(out, " axis=%.0f", axis);
+    print_amax(out, field_at(q, "amax"));
+    const char *method = field_text(q, "calib_method", NULL);
+    if (method)
+        str_addf(out, " calibrator=%s",
+                 strcmp(method, "max") == 0 ? "MaxCalibrator" : "HistogramCalibrator");
+    str_add(out, " quant)\n");
+}
+
+static void print_quantizers(str *out, const json_t *list)
+{
+    if (!json_is_array(list))
+        return;
+    str_addf(out, "  quantizers of %zu layers\n", json_array_size(list));
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        const json_t *entry = json_array_get(list, i);
+        const char *op = field_text(entry, "op", "?");
+        const char *module = quant_module(op);
+        str_addf(out, "  (%s): %s%s(\n", field_text(entry, "layer", "?"), module ? "" : "Quant",
+                 module ? module : op);
+        print_quantizer(out, "_input_quantizer", field_at(entry, "input"));
+        print_quantizer(out, "_weight_quantizer", field_at(entry, "weight"));
+        str_add(out, "  )\n");
+    }
+}
+
+void text_info(str *out, const report_view *view)
+{
+    print_file(out, view);
+    print_ports(out, "input", field_at(view->result, "inputs"));
+    print_ports(out, "output", field_at(view->result, "outputs"));
+    print_sizes(out, view->result);
+    print_ops(out, view);
+    print_nodes(out, field_at(view->result, "nodes"));
+    print_quantizers(out, field_at(view->result, "quantizers"));
+}
+
+void text_machine(str *out, const report_view *view)
+{
+    const json_t *r = view->result;
+    double threads = field_number(r, "threads");
+    str_addf(out, "cpu      %s\n", field_text(r, "cpu", "unknown"));
+    str_addf(out, "level    %s", field_text(r, "level", field_text(r, "isa", "?")));
+    if (!isnan(threads))
+        str_addf(out, ", %.0f threads", threads);
+    str_add(out, "\n");
+    const json_t *kernels = field_at(r, "kernels");
+    table t = TABLE_INIT("ll");
+    for (size_t i = 0; i < json_array_size(kernels); i++) {
+        const json_t *k = json_array_get(kernels, i);
+        table_cell(&t, "%s", field_text(k, "family", "?"));
+        table_cell(&t, "%s", field_text(k, "kernel", field_text(k, "name", "?")));
+    }
+    if (t.n_cells > 0)
+        str_add(out, "kernels\n");
+    table_print(&t, out, 2);
+}
+
+void text_run(str *out, const report_view *view)
+{
+    const json_t *outputs = field_at(view->result, "outputs");
+    table t = TABLE_INIT("lll");
+    for (size_t i = 0; i < json_array_size(outputs); i++) {
+        const json_t *o = json_array_get(outputs, i);
+        str shape = STR_INIT;
+        text_shape(&shape, field_at(o, "shape"));
+        table_cell(&t, "%s", field_text(o, "name", "?"));
+        table_cell(&t, "%s", str_text(&shape));
+        table_cell(&t, "%s", field_text(o, "file", ""));
+        str_clear(&shape);
+    }
+    table_print(&t, out, 0);
+    double ms = field_median(view->result, "latency_ms");
+    if (!isnan(ms))
+        str_addf(out, "latency %.1f ms\n", ms);
+}
+
+void text_list(str *out, const report_view *view)
+{
+    double images = field_number(view->result, "images");
+    if (!isnan(images))
+        str_addf(out, "%.0f images\n", images);
+    text_wrote(out, view);
+}
+
+void text_export(str *out, const report_view *view)
+{
+    text_wrote(out, view);
+    double opset = field_number(view->result, "opset"), nodes = field_number(view->result, "nodes");
+    if (!isnan(opset) && !isnan(nodes))
+        str_addf(out, "opset %.0f, %.0f nodes\n", opset, nodes);
+}

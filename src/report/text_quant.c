@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Tables about quantization: calibrate, quantize, compare, sensitivity. mAP is shown in points
+ * (0.512 is 51.20). */
+#include <math.h>
+
+#include "report/table.h"
+#include "report/view.h"
+
+enum { MAX_TENSORS = 40 };
+
+static double in_points(double fraction)
+{
+    return 100 * fraction;
+}
+
+void text_calibrate(str *out, const report_view *view)
+{
+    const json_t *tensors = field_at(view->result, "tensors");
+    table t = TABLE_INIT("lrrrrr");
+    table_row(&t, (const char *[]){"tensor", "max", "percentile", "entropy", "mse", "values"});
+    for (size_t i = 0; i < json_array_size(tensors); i++) {
+        const json_t *tensor = json_array_get(tensors, i);
+        table_cell(&t, "%s", field_text(tensor, "name", "?"));
+        table_number(&t, 4, field_number(tensor, "amax.max"));
+        table_number(&t, 4, field_number(tensor, "amax.percentile"));
+        table_number(&t, 4, field_number(tensor, "amax.entropy"));
+        table_number(&t, 4, field_number(tensor, "amax.mse"));
+        table_number(&t, 0, field_number(tensor, "count"));
+    }
+    table_print(&t, out, 2);
+    str_addf(out, "%zu tensors", json_array_size(tensors));
+    double images = field_number(view->result, "images");
+    if (!isnan(images))
+        str_addf(out, " from %.0f images", images);
+    str_add(out, "\n");
+    text_wrote(out, view);
+}
+
+/* One line of the comparison; `base` is the line that change and speed-up refer to. */
+static void add_model(table *t, const char *label, const json_t *model, const json_t *base)
+{
+    if (!model)
+        return;
+    double map = field_number(model, "map50_95"), base_map = field_number(base, "map50_95");
+    double ms = field_median(model, "latency_ms"), base_ms = field_median(base, "latency_ms");
+    table_cell(t, "%s", label);
+    table_number(t, 2, in_points(map));
+    table_number(t, 2, in_points(field_number(model, "map50")));
+    if (model == base)
+        table_cell(t, "-");
+    else
+        table_signed(t, 2, in_points(map - base_map));
+    table_number(t, 2, ms);
+    if (model == base || isnan(base_ms / ms))
+        table_cell(t, "-");
+    else
+        table_cell(t, "%.2fx", base_ms / ms);
+    table_number(t, 1, field_number(model, "mib"));
+}
+
+static void add_header(table *t)
+{
+    table_row(t, (const char *[]){"", "mAP@.5:.95", "mAP@.5", "change", "latency ms", "speed-up",
+                                  "size MiB"});
+}
+
+static void print_kept(str *out, const report_view *view)
+{
+    const json_t *kept = field_at(view->result, "kept_layers");
+    double quantized = field_number(view->result, "quantized_layers");
+    if (!isnan(quantized))
+        str_addf(out, "%.0f layers quantized, %zu kept in 16 bit\n", quantized,
+                 json_array_size(kept));
+    if (json_array_size(kept) == 0)
+        return;
+    str names = STR_INIT;
+    text_names(&names, kept);
+    text_wrap(out, "kept: ", str_text(&names), view->width);
+    str_clear(&names);
+}
+
+void text_quantize(str *out, const report_view *view)
+{
+    const json_t *r = view->result;
+    const json_t *base = field_at(r, "fp32");
+    if (!isnan(field_number(base, "map50_95"))) {
+        table t = TABLE_INIT("lrrrrrr");
+        add_header(&t);
+        add_model(&t, "FP32", base, base);
+        add_model(&t, "16-bit (bf16)", field_at(r, "bf16"), base);
+        add_model(&t, "16-bit (fp16, simulated)", field_at(r, "fp16"), base);
+        add_model(&t, "INT8", field_at(r, "int8"), base);
+        table_print(&t, out, 2);
+    }
+    print_kept(out, view);
+    const char *protocol = field_text(r, "protocol", NULL);
+    if (protocol)
+        str_addf(out, "protocol: %s\n", protocol);
+    const char *verdict = field_text(r, "verdict", NULL);
+    if (verdict)
+        str_addf(out, "%s\n", verdict);
+    text_wrote(out, view);
+    const char *report = field_text(r, "report", NULL);
+    if (report)
+        str_addf(out, "wrote %s\n", report);
+}
+
+static void print_differences(str *out, const json_t *tensors)
+{
+    size_t n = json_array_size(tensors);
+    table t = TABLE_INIT("lrrrr");
+    table_row(&t, (const char *[]){"tensor", "max abs", "mean abs", "cosine", "SQNR dB"});
+    for (size_t i = 0; i < n && i < MAX_TENSORS; i++) {
+        const json_t *tensor = json_array_get(tensors, i);
+        table_cell(&t, "%s", field_text(tensor, "name", "?"));
+        table_number(&t, 4, field_number(tensor, "max_abs"));
+        table_number(&t, 5, field_number(tensor, "mean_abs"));
+        table_number(&t, 5, field_number(tensor, "cosine"));
+        table_number(&t, 1, field_number(tensor, "sqnr_db"));
+    }
+    if (n > 0)
+        table_print(&t, out, 2);
+    else
+        str_clear(&t.cells);
+    if (n > MAX_TENSORS)
+        str_addf(out, "  ... %zu more tensors: --json\n", n - MAX_TENSORS);
+}
+
+void text_compare(str *out, const report_view *view)
+{
+    print_differences(out, field_at(view->result, "tensors"));
+    const json_t *models = field_at(view->result, "models");
+    const json_t *base = json_array_get(models, 0);
+    table t = TABLE_INIT("lrrrrrr");
+    add_header(&t);
+    for (size_t i = 0; i < json_array_size(models); i++) {
+        const json_t *model = json_array_get(models, i);
+        add_model(&t, field_text(model, "path", "?"), model, base);
+    }
+    if (isnan(field_number(base, "map50_95")) && isnan(field_median(base, "latency_ms")))
+        str_clear(&t.cells);
+    else
+        table_print(&t, out, 2);
+    const char *verdict = field_text(view->result, "verdict", NULL);
+    if (verdict)
+        str_addf(out, "%s\n", verdict);
+}
+
+static void print_baseline(str *out, const json_t *result)
+{
+    const json_t *baseline = field_at(result, "baseline");
+    double value = json_is_object(baseline) ? field_number(baseline, "map50_95")
+                                            : field_number(result, "baseline");
+    if (!isnan(value))
+        str_addf(out, "all layers float: %.4f\n", value);
+}
+
+void text_sensitivity(str *out, const report_view *view)
+{
+    const json_t *layers = field_at(view->result, "layers");
+    size_t n = json_array_size(layers);
+    size_t top = json_array_size(field_at(view->result, "top"));
+    if (top == 0 || top > n)
+        top = n;
+    print_baseline(out, view->result);
+    table t = TABLE_INIT("rllrrrrr");
+    table_row(&t, (const char *[]){"", "layer", "op", "drop", "score", "low", "high", "SQNR dB"});
+    for (size_t i = 0; i < top; i++) {
+        const json_t *layer = json_array_get(layers, i);
+        table_cell(&t, "%zu", i + 1);
+        table_cell(&t, "%s", field_text(layer, "name", "?"));
+        table_cell(&t, "%s", field_text(layer, "op", ""));
+        table_signed(&t, 4, field_number(layer, "drop"));
+        table_number(&t, 4, field_number(layer, "score"));
+        table_number(&t, 4, field_number(layer, "low"));
+        table_number(&t, 4, field_number(layer, "high"));
+        table_number(&t, 1, field_number(layer, "sqnr_db"));
+    }
+    table_print(&t, out, 2);
+    if (n > top)
+        str_addf(out, "  ... %zu more layers: --json\n", n - top);
+    double ms = field_number(view->result, "elapsed_ms");
+    if (!isnan(ms))
+        str_addf(out, "%zu layers ranked in %.1f s\n", n, ms / 1000);
+}

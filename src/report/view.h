@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* report/view.h — inside the room: what each table is given, and the list of tables. */
+#ifndef REPORT_VIEW_H
+#define REPORT_VIEW_H
+
+#include "base/str.h"
+#include "report/fields.h"
+
+typedef struct report_view {
+    const json_t *model;  /* may be NULL */
+    const json_t *config; /* may be NULL */
+    const json_t *result;
+    int width;
+} report_view;
+
+typedef void report_fn(str *out, const report_view *view);
+
+report_fn text_info, text_machine, text_run, text_list, text_export;
+report_fn text_eval;
+report_fn text_calibrate, text_quantize, text_compare, text_sensitivity;
+report_fn text_bench;
+
+/* "[1,3,640,640]"; a dimension that is no number shows as '?'. */
+void text_shape(str *out, const json_t *shape);
+/* The names of a list of strings or of objects with "name" or "layer", separated by spaces. */
+void text_names(str *out, const json_t *list);
+/* "wrote FILE" when the result says where. */
+void text_wrote(str *out, const report_view *view);
+
+#endif

@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Layouts of the eval table come from YOLOv7's test.py (its Python format strings) and from
+ * pycocotools' summarize(); the numbers of the COCO case are those that YOLOv7's README prints. */
+#include "test.h"
+
+#include "base/mem.h"
+#include "report/table.h"
+#include "report/text.h"
+
+static void expect(const char *command, const char *json, int width, const char *want)
+{
+    json_t *document = json_loads(json, 0, NULL);
+    assert_non_null(document);
+    char *text = report_text(command, document, width);
+    assert_non_null(text);
+    assert_string_equal(text, want);
+    mem_free(text);
+    json_decref(document);
+}
+
+static void test_eval_as_yolov7(void **state)
+{
+    (void)state;
+    /* python: '%20s' % 'all' + '%12i' * 2 % (5000, 36335) + '%12.3g' * 4 % (...) */
+    expect(
+        "eval",
+        "{\"schema\":1,\"config\":{\"imgsz\":640,\"batch\":1},\"result\":{\"images\":5000,"
+        "\"labels\":36335,\"precision\":0.72581,\"recall\":0.63394,\"map50\":0.69412,"
+        "\"map50_95\":0.50847,\"speed_ms\":{\"preprocess\":3.14,\"inference\":22.42,"
+        "\"nms\":1.9},\"per_class\":[{\"name\":\"person\",\"images\":5000,\"labels\":10777,"
+        "\"precision\":0.8,\"recall\":1,\"map50\":0.00012345,\"map50_95\":0}]}}",
+        100,
+        "               Class      Images      Labels           P           R      mAP@.5"
+        "  mAP@.5:.95\n"
+        "                 all        5000       36335       0.726       0.634       0.694"
+        "       0.508\n"
+        "              person        5000       10777         0.8           1    0.000123"
+        "           0\n"
+        "Speed: 22.4/1.9/24.3 ms inference/NMS/total per 640x640 image at batch-size 1, 3.1 ms to"
+        " read and letterbox it\n");
+}
+
+static void test_eval_as_pycocotools(void **state)
+{
+    (void)state;
+    expect("eval",
+           "{\"coco\":{\"ap\":0.51206,\"ap50\":0.69730,\"ap75\":0.55521,\"ap_small\":null,"
+           "\"ap_medium\":0.55937,\"ap_large\":0.66693,\"ar1\":0.38453,\"ar10\":0.63765,"
+           "\"ar100\":0.68772,\"ar_small\":0.53766,\"ar_medium\":0.73549,\"ar_large\":0.83868}}",
+           100,
+           " Average Precision  (AP) @[ IoU=0.50:0.95 | area=   all | maxDets=100 ] = 0.512\n"
+           " Average Precision  (AP) @[ IoU=0.50      | area=   all | maxDets=100 ] = 0.697\n"
+           " Average Precision  (AP) @[ IoU=0.75      | area=   all | maxDets=100 ] = 0.555\n"
+           " Average Precision  (AP) @[ IoU=0.50:0.95 | area= small | maxDets=100 ] = -1.000\n"
+           " Average Precision  (AP) @[ IoU=0.50:0.95 | area=medium | maxDets=100 ] = 0.559\n"
+           " Average Precision  (AP) @[ IoU=0.50:0.95 | area= large | maxDets=100 ] = 0.667\n"
+           " Average Recall     (AR) @[ IoU=0.50:0.95 | area=   all | maxDets=  1 ] = 0.385\n"
+           " Average Recall     (AR) @[ IoU=0.50:0.95 | area=   all | maxDets= 10 ] = 0.638\n"
+           " Average Recall     (AR) @[ IoU=0.50:0.95 | area=   all | maxDets=100 ] = 0.688\n"
+           " Average Recall     (AR) @[ IoU=0.50:0.95 | area= small | maxDets=100 ] = 0.538\n"
+           " Average Recall     (AR) @[ IoU=0.50:0.95 | area=medium | maxDets=100 ] = 0.735\n"
+           " Average Recall     (AR) @[ IoU=0.50:0.95 | area= large | maxDets=100 ] = 0.839\n");
+}
+
+static void test_quantize_table(void **state)
+{
+    (void)state;
+    expect("quantize",
+           "{\"output\":\"q.onnx\",\"quantized_layers\":88,"
+           "\"kept_layers\":[\"model.105.m.0\",{\"name\":\"model.105.m.1\"},\"model.0.conv\"],"
+           "\"fp32\":{\"map50_95\":0.5121,\"map50\":0.697,\"latency_ms\":60,\"mib\":141},"
+           "\"bf16\":{\"map50_95\":0.5123,\"map50\":0.697,\"latency_ms\":{\"median\":30}},"
+           "\"int8\":{\"map50_95\":0.5081,\"map50\":0.6941,\"latency_ms\":20,\"mib\":36.25}}",
+           34,
+           "                 mAP@.5:.95  mAP@.5  change  latency ms  speed-up  size MiB\n"
+           "  FP32                51.21   69.70       -       60.00         -     141.0\n"
+           "  16-bit (bf16)       51.23   69.70   +0.02       30.00     2.00x         -\n"
+           "  INT8                50.81   69.41   -0.40       20.00     3.00x      36.2\n"
+           "88 layers quantized, 3 kept in 16 bit\n"
+           "kept: model.105.m.0 model.105.m.1\n"
+           "      model.0.conv\n"
+           "wrote q.onnx\n");
+}
+
+static void test_info_structure(void **state)
+{
+    (void)state;
+    expect("info",
+           "{\"schema\":1,\"model\":{\"path\":\"y.pt\",\"mib\":72.13,"
+           "\"sha256\":\"0123456789abcdef\"},\"result\":{\"format\":\"PyTorch checkpoint\","
+           "\"inputs\":[{\"name\":\"images\",\"shape\":[1,3,null,640],\"dtype\":\"float32\"}],"
+           "\"layers\":415,\"parameters\":37622682,\"parameters_fused\":36907898,"
+           "\"gflops\":106.47,\"fused_max_abs_diff\":1.5e-5,\"ops\":{\"Conv\":2,\"Add\":9},"
+           "\"quantizers\":[{\"layer\":\"model.0.conv\",\"op\":\"Conv\",\"input\":{\"num_bits\":8,"
+           "\"axis\":null,\"amax\":2.64,\"calib_method\":\"histogram\"},\"weight\":{\"num_bits\":8,"
+           "\"axis\":0,\"amax\":[0.5,0.25],\"calib_method\":\"max\",\"narrow_range\":true}},"
+           "{\"layer\":\"model.9\",\"op\":\"Add\",\"input\":{\"disabled\":true}}]}}",
+           100,
+           "y.pt  PyTorch checkpoint  72.1 MiB  sha256 0123456789ab\n"
+           "  input    images  float32  [1,3,?,640]\n"
+           "  before fusing  415  layers  37622682  parameters  106.5  GFLOPs\n"
+           "  after fusing     -  layers  36907898  parameters      -\n"
+           "  largest difference of an output by fusing: 1.5e-05\n"
+           "  ops      Add:9 Conv:2\n"
+           "  quantizers of 2 layers\n"
+           "  (model.0.conv): QuantConv2d(\n"
+           "    (_input_quantizer): TensorQuantizer(8bit fake per-tensor amax=2.6400"
+           " calibrator=HistogramCalibrator quant)\n"
+           "    (_weight_quantizer): TensorQuantizer(8bit narrow fake axis=0"
+           " amax=[0.2500, 0.5000](2) calibrator=MaxCalibrator quant)\n"
+           "  )\n"
+           "  (model.9): QuantAdd(\n"
+           "    (_input_quantizer): TensorQuantizer(disabled)\n"
+           "  )\n");
+}
+
+static void test_sensitivity_shows_the_top(void **state)
+{
+    (void)state;
+    expect("sensitivity",
+           "{\"baseline\":0.3,\"elapsed_ms\":2500,\"top\":[\"a\"],\"layers\":["
+           "{\"name\":\"a\",\"op\":\"Conv\",\"score\":0.25,\"drop\":0.05,\"low\":0.24,"
+           "\"high\":0.26,\"sqnr_db\":14.25},{\"name\":\"b\",\"score\":0.3,\"drop\":0}]}",
+           100,
+           "all layers float: 0.3000\n"
+           "     layer  op       drop   score     low    high  SQNR dB\n"
+           "  1  a      Conv  +0.0500  0.2500  0.2400  0.2600     14.2\n"
+           "  ... 1 more layers: --json\n"
+           "2 layers ranked in 2.5 s\n");
+}
+
+static void test_bench_and_small_ones(void **state)
+{
+    (void)state;
+    expect("bench",
+           "{\"schema\":1,\"config\":{\"imgsz\":640,\"batch\":1},\"result\":{\"runs\":["
+           "{\"precision\":\"int8\",\"threads\":2,\"latency_ms\":{\"min\":9.5,\"median\":10,"
+           "\"mean\":10.5,\"p90\":11,\"p99\":12,\"max\":13},\"images_per_s\":95.2,\"gop\":5,"
+           "\"peak_fraction\":0.756,\"rss_mib\":120.2,\"layers\":[{\"name\":\"c\",\"op\":\"Conv\","
+           "\"kernel\":\"k\",\"precision\":\"int8\",\"ms\":2,\"gop\":1}]}]}}",
+           100,
+           "int8, 2 threads, batch 1, 640x640\n"
+           "  latency     min 9.50  median 10.00  mean 10.50  p90 11.00  p99 12.00  max 13.00 ms\n"
+           "  throughput  95.2 images/s\n"
+           "  compute     5.0 Gop in 500.0 Gop/s, 76 % of the peak measured here\n"
+           "  memory      120 MiB\n"
+           "  layer  op    kernel  runs in     ms    share  Gop/s\n"
+           "  c      Conv  k       int8     2.000  100.0 %  500.0\n");
+    expect("list", "{\"images\":12,\"output\":\"l.txt\"}", 100, "12 images\nwrote l.txt\n");
+    expect("export", "{\"output\":\"f.onnx\",\"opset\":13,\"nodes\":312}", 100,
+           "wrote f.onnx\nopset 13, 312 nodes\n");
+    expect("run",
+           "{\"outputs\":[{\"name\":\"output\",\"shape\":[1,2,13],\"file\":\"d/output.npy\"}],"
+           "\"latency_ms\":4.25}",
+           100, "output  [1,2,13]  d/output.npy\nlatency 4.2 ms\n");
+    expect("unheard-of", "{\"a\":1}", 100, "{\n  \"a\": 1\n}\n");
+}
+
+/* Every table of an empty and of an ill-typed document: some text or none, never a crash. */
+static void test_nothing_is_required(void **state)
+{
+    (void)state;
+    static const char *const COMMANDS[] = {"info",     "machine", "run",        "list",
+                                           "export",   "eval",    "bench",      "calibrate",
+                                           "quantize", "compare", "sensitivity"};
+    static const char *const DOCUMENTS[] = {
+        "{}",
+        "[]",
+        "{\"schema\":1,\"result\":{\"inputs\":7,\"outputs\":[3,null,{\"shape\":\"x\"}],\"ops\":[1],"
+        "\"quantizers\":[null,{\"input\":3,\"weight\":[]}],\"layers\":[1,{\"ms\":\"x\"}],"
+        "\"runs\":[null,{\"latency_ms\":[]}],\"tensors\":[{}],\"models\":[{},{}],\"coco\":3,"
+        "\"kept_layers\":[1,{}],\"fp32\":{\"map50_95\":0.5},\"int8\":5,\"top\":{},"
+        "\"kernels\":[2]},\"model\":[],\"config\":3}",
+    };
+    for (size_t i = 0; i < sizeof COMMANDS / sizeof *COMMANDS; i++)
+        for (size_t k = 0; k < sizeof DOCUMENTS / sizeof *DOCUMENTS; k++) {
+            json_t *document = json_loads(DOCUMENTS[k], 0, NULL);
+            assert_non_null(document);
+            char *text = report_text(COMMANDS[i], document, 100);
+            assert_non_null(text);
+            assert_null(strstr(text, "nan"));
+            mem_free(text);
+            json_decref(document);
+        }
+}
+
+static void test_table_counts_characters(void **state)
+{
+    (void)state;
+    table t = TABLE_INIT("lr");
+    table_row(&t, (const char *[]){"k\xc3\xb6ln", "1"});
+    table_row(&t, (const char *[]){"bonn!", "22"});
+    str out = STR_INIT;
+    table_print(&t, &out, 1);
+    assert_string_equal(str_text(&out), " k\xc3\xb6ln    1\n bonn!  22\n");
+    str_clear(&out);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_eval_as_yolov7),
+        cmocka_unit_test(test_eval_as_pycocotools),
+        cmocka_unit_test(test_quantize_table),
+        cmocka_unit_test(test_info_structure),
+        cmocka_unit_test(test_sensitivity_shows_the_top),
+        cmocka_unit_test(test_bench_and_small_ones),
+        cmocka_unit_test(test_nothing_is_required),
+        cmocka_unit_test(test_table_counts_characters),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
