@@ -61,6 +61,21 @@ static void shapes_follow_the_input(void **state)
     graph_destroy(g);
 }
 
+/* Nodes behind a dynamic input wait for its shape. */
+static void unknown_shapes_wait(void **state)
+{
+    (void)state;
+    graph *g;
+    assert_ok(graph_create(&g, &err));
+    tensor_id y = add_conv(g, "b", add_conv(g, "a", add_input(g), 3, 8, 2), 8, 4, 2);
+    assert_false(shape_known(&graph_tensor(g, y)->shape));
+    assert_ok(graph_add_output(g, y, &err));
+    shape in = shape4(1, 3, 64, 64), want = shape4(1, 4, 16, 16);
+    assert_ok(graph_set_input_shape(g, &in, &err));
+    assert_true(shape_equal(&graph_tensor(g, y)->shape, &want));
+    graph_destroy(g);
+}
+
 static void pruning_keeps_what_outputs_need(void **state)
 {
     (void)state;
@@ -149,6 +164,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(shapes_follow_the_input),
+        cmocka_unit_test(unknown_shapes_wait),
         cmocka_unit_test(pruning_keeps_what_outputs_need),
         cmocka_unit_test(order_is_found_and_cycles_are_named),
         cmocka_unit_test(two_producers_are_refused),
