@@ -1,0 +1,284 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Candidates in order of score, each compared with the boxes kept so far. That is the textbook
+ * suppression (a box is dropped if and only if a kept one before it overlaps too much), but it can
+ * stop at max_det kept boxes and never touches the rest.
+ *
+ * YOLOv7 keeps classes apart by moving the boxes of class c by 4096 c pixels, in float32. The
+ * rounding of that sum is part of the result, so the same sums are compared here. While every
+ * coordinate lies within 2048 pixels of the origin, boxes of different classes cannot meet, and
+ * only the kept boxes of the candidate's own class are looked at.
+ */
+#include "eval/detect.h"
+
+#include <math.h>
+
+#include "base/mem.h"
+#include "eval/radix_sort.h"
+
+static const float CLASS_OFFSET = 4096.0f;
+static const float SAFE_COORDINATE = 2048.0f;
+enum { N_BUCKETS = 1 << 16 };
+
+typedef struct kept_box {
+    float x1, y1, x2, y2; /* moved by class */
+    float area;
+    int older; /* the kept box before this one in the same list, or -1 */
+} kept_box;
+
+struct nms {
+    sort_item *items, *scratch; /* key: descending score; index: row * n_classes + class */
+    size_t items_cap, scratch_cap;
+    uint32_t *buckets; /* N_BUCKETS counters */
+    int *newest;       /* per list of kept boxes: the last one, or -1 */
+    size_t newest_cap;
+    kept_box *kept;
+    detection *dets;
+    size_t kept_cap, dets_cap;
+};
+
+nms_options nms_options_evaluation(void)
+{
+    return (nms_options){
+        .conf = 0.001f, .iou = 0.65, .multi_label = true, .max_det = 300, .max_nms = 30000};
+}
+
+ptq_status nms_create(nms **out, ptq_error *err)
+{
+    nms *n = mem_zalloc(sizeof *n);
+    uint32_t *buckets = mem_array(N_BUCKETS, sizeof *buckets);
+    if (!n || !buckets) {
+        mem_free(n);
+        mem_free(buckets);
+        return error_no_memory(err, N_BUCKETS * sizeof *buckets, "non-maximum suppression");
+    }
+    n->buckets = buckets;
+    *out = n;
+    return PTQ_OK;
+}
+
+void nms_destroy(nms *n)
+{
+    if (!n)
+        return;
+    mem_free(n->items);
+    mem_free(n->scratch);
+    mem_free(n->buckets);
+    mem_free(n->newest);
+    mem_free(n->kept);
+    mem_free(n->dets);
+    mem_free(n);
+}
+
+static ptq_status reserve(void **array, size_t *cap, size_t n, size_t size, ptq_error *err)
+{
+    if (n <= *cap)
+        return PTQ_OK;
+    size_t wanted = n + *cap;
+    void *grown = mem_resize(*array, wanted, size);
+    if (!grown)
+        return error_no_memory(err, n * size, "non-maximum suppression");
+    *array = grown;
+    *cap = wanted;
+    return PTQ_OK;
+}
+
+static void row_box(const float *row, float offset, kept_box *b)
+{
+    b->x1 = row[0] - row[2] / 2 + offset;
+    b->y1 = row[1] - row[3] / 2 + offset;
+    b->x2 = row[0] + row[2] / 2 + offset;
+    b->y2 = row[1] + row[3] / 2 + offset;
+    b->area = (b->x2 - b->x1) * (b->y2 - b->y1);
+}
+
+/* false for NaN too */
+static bool is_safe(const float *row)
+{
+    kept_box b;
+    row_box(row, 0, &b);
+    return fabsf(b.x1) < SAFE_COORDINATE && fabsf(b.y1) < SAFE_COORDINATE &&
+           fabsf(b.x2) < SAFE_COORDINATE && fabsf(b.y2) < SAFE_COORDINATE;
+}
+
+/* Every class above conf, ascending; `items` has room for all of them. Written so that the
+ * compiler needs no branch: most classes of a row fail. */
+static size_t emit_all(const float *row, int n_classes, float conf, uint32_t first,
+                       sort_item *items)
+{
+    size_t n = 0;
+    for (int j = 0; j < n_classes; j++) {
+        float score = row[5 + j] * row[4];
+        items[n].key = sort_key_float_down(score);
+        items[n].index = first + (uint32_t)j;
+        n += score > conf;
+    }
+    return n;
+}
+
+/* The best class, the first of equals. As torch.max(): a NaN among the scores wins, and fails. */
+static size_t emit_best(const float *row, int n_classes, float conf, uint32_t first,
+                        sort_item *item)
+{
+    float best = row[5] * row[4];
+    int cls = 0;
+    for (int j = 1; j < n_classes && !isnan(best); j++) {
+        float score = row[5 + j] * row[4];
+        if (score > best || isnan(score)) {
+            best = score;
+            cls = j;
+        }
+    }
+    item->key = sort_key_float_down(best);
+    item->index = first + (uint32_t)cls;
+    return best > conf;
+}
+
+/* A network of one class has no use for its class score: the objectness is the score. */
+static size_t emit_only(const float *row, uint32_t first, sort_item *item)
+{
+    item->key = sort_key_float_down(row[4]);
+    item->index = first;
+    return 1;
+}
+
+/* All candidates in row and class order; *apart: classes cannot meet. */
+static ptq_status collect(nms *n, const predictions *p, const nms_options *o, size_t *n_items,
+                          bool *apart, ptq_error *err)
+{
+    int nc = p->n_classes;
+    size_t count = 0;
+    *apart = !o->agnostic;
+    for (int r = 0; r < p->n_rows; r++) {
+        const float *row = p->rows + (size_t)r * (size_t)(nc + 5);
+        if (!(row[4] > o->conf))
+            continue;
+        PTQ_TRY(
+            reserve((void **)&n->items, &n->items_cap, count + (size_t)nc, sizeof *n->items, err));
+        uint32_t first = (uint32_t)r * (uint32_t)nc;
+        size_t added;
+        if (nc == 1)
+            added = emit_only(row, first, n->items + count);
+        else if (o->multi_label)
+            added = emit_all(row, nc, o->conf, first, n->items + count);
+        else
+            added = emit_best(row, nc, o->conf, first, n->items + count);
+        if (added && !is_safe(row))
+            *apart = false;
+        count += added;
+    }
+    *n_items = count;
+    return PTQ_OK;
+}
+
+/* Drops, in place and in order, what cannot be among the best `wanted`: a histogram of the leading
+ * 16 bits of the keys tells where they end. */
+static size_t drop_hopeless(nms *n, size_t n_items, size_t wanted)
+{
+    if (n_items <= wanted)
+        return n_items;
+    memset(n->buckets, 0, N_BUCKETS * sizeof *n->buckets);
+    for (size_t i = 0; i < n_items; i++)
+        n->buckets[n->items[i].key >> 16]++;
+    size_t sum = 0, last = 0;
+    while ((sum += n->buckets[last]) < wanted)
+        last++;
+    size_t kept = 0;
+    for (size_t i = 0; i < n_items; i++) {
+        n->items[kept] = n->items[i];
+        kept += n->items[i].key >> 16 <= last;
+    }
+    return kept;
+}
+
+/* Only the selection std::max and std::min make, which differs from fmaxf() for NaN. */
+static float larger(float a, float b)
+{
+    return a < b ? b : a;
+}
+
+static float smaller(float a, float b)
+{
+    return b < a ? b : a;
+}
+
+static bool is_suppressed(const nms *n, const kept_box *b, int newest, double iou)
+{
+    for (int k = newest; k >= 0; k = n->kept[k].older) {
+        const kept_box *a = &n->kept[k];
+        float w = larger(0, smaller(a->x2, b->x2) - larger(a->x1, b->x1));
+        float h = larger(0, smaller(a->y2, b->y2) - larger(a->y1, b->y1));
+        float overlap = w * h;
+        if (!(overlap > 0))
+            continue;
+        if ((double)(overlap / (a->area + b->area - overlap)) > iou)
+            return true;
+    }
+    return false;
+}
+
+static int suppress(nms *n, const predictions *p, const nms_options *o, size_t n_items, bool apart)
+{
+    int n_kept = 0;
+    for (size_t i = 0; i < n_items && n_kept < o->max_det; i++) {
+        uint32_t index = n->items[i].index;
+        int cls = (int)(index % (uint32_t)p->n_classes);
+        const float *row =
+            p->rows + (size_t)(index / (uint32_t)p->n_classes) * (size_t)(p->n_classes + 5);
+        kept_box *b = &n->kept[n_kept];
+        row_box(row, o->agnostic ? 0 : (float)cls * CLASS_OFFSET, b);
+        int *newest = &n->newest[apart ? cls : 0];
+        if (is_suppressed(n, b, *newest, o->iou))
+            continue;
+        b->older = *newest;
+        *newest = n_kept;
+        kept_box plain;
+        row_box(row, 0, &plain);
+        n->dets[n_kept++] = (detection){
+            .x1 = plain.x1,
+            .y1 = plain.y1,
+            .x2 = plain.x2,
+            .y2 = plain.y2,
+            .score = p->n_classes == 1 ? row[4] : row[5 + cls] * row[4],
+            .cls = cls,
+        };
+    }
+    return n_kept;
+}
+
+static ptq_status check(const predictions *p, const nms_options *o, ptq_error *err)
+{
+    if (!(o->iou >= 0) || o->max_det < 1 || o->max_nms < 1)
+        return error_set(err, PTQ_USAGE,
+                         "the IoU threshold %g must not be negative, and at least 1 box must be "
+                         "allowed (%d, %d)",
+                         o->iou, o->max_det, o->max_nms);
+    size_t n;
+    if (p->n_rows < 0 || p->n_classes < 1 ||
+        !mem_mul((size_t)p->n_rows, (size_t)p->n_classes + 5, &n) || n > UINT32_MAX)
+        return error_set(err, PTQ_SHAPE, "%d predictions of %d classes cannot be processed",
+                         p->n_rows, p->n_classes);
+    return PTQ_OK;
+}
+
+ptq_status nms_run(nms *n, const predictions *p, const nms_options *options, const detection **dets,
+                   int *n_dets, ptq_error *err)
+{
+    PTQ_TRY(check(p, options, err));
+    size_t n_items;
+    bool apart;
+    PTQ_TRY(collect(n, p, options, &n_items, &apart, err));
+    n_items = drop_hopeless(n, n_items, (size_t)options->max_nms);
+    size_t n_lists = (size_t)p->n_classes, n_kept = (size_t)options->max_det;
+    PTQ_TRY(reserve((void **)&n->scratch, &n->scratch_cap, n_items, sizeof *n->scratch, err));
+    PTQ_TRY(reserve((void **)&n->newest, &n->newest_cap, n_lists, sizeof *n->newest, err));
+    PTQ_TRY(reserve((void **)&n->kept, &n->kept_cap, n_kept, sizeof *n->kept, err));
+    PTQ_TRY(reserve((void **)&n->dets, &n->dets_cap, n_kept, sizeof *n->dets, err));
+    radix_sort(n->items, n->scratch, n_items);
+    if (n_items > (size_t)options->max_nms)
+        n_items = (size_t)options->max_nms;
+    for (size_t i = 0; i < n_lists; i++)
+        n->newest[i] = -1;
+    *n_dets = suppress(n, p, options, n_items, apart);
+    *dets = n->dets;
+    return PTQ_OK;
+}
