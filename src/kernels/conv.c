@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "kernels/conv.h"
+
+#include "base/mem.h"
+#include "kernels/conv_impl.h"
+#include "kernels/onednn/dnnl_home.h"
+
+static const conv_impl *const impls[] = {&conv_onednn, &conv_ref};
+enum { N_IMPLS = sizeof impls / sizeof impls[0] };
+
+const conv_impl *const *conv_impls(int *n)
+{
+    *n = N_IMPLS;
+    return impls;
+}
+
+int64_t conv_depth(const conv_desc *d)
+{
+    return d->src.dim[1] / d->groups * d->kernel[0] * d->kernel[1];
+}
+
+ptq_status conv_context_create(cpu_level level, conv_context **out, ptq_error *err)
+{
+    conv_context *c = mem_zalloc(sizeof *c);
+    if (!c)
+        return error_no_memory(err, sizeof *c, "a convolution context");
+    c->level = level;
+    *out = c;
+    return PTQ_OK;
+}
+
+void conv_context_destroy(conv_context *c)
+{
+    if (!c)
+        return;
+    dnnl_home_destroy(c->dnnl);
+    mem_free(c);
+}
+
+ptq_status conv_create(const conv_desc *d, const conv_weights *w, conv_context *context, conv **out,
+                       ptq_error *err)
+{
+    ptq_status status = PTQ_UNSUPPORTED;
+    for (int i = 0; i < N_IMPLS && status == PTQ_UNSUPPORTED; i++)
+        if (impls[i]->level <= context->level && impls[i]->can(d))
+            status = impls[i]->create(d, w, context, out, err);
+    return status;
+}
+
+void conv_destroy(conv *c)
+{
+    if (c)
+        c->impl->destroy(c);
+}

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* kernels/conv_impl.h — what convolution implementations need of each other's house. */
+#ifndef KERNELS_CONV_IMPL_H
+#define KERNELS_CONV_IMPL_H
+
+#include "kernels/conv.h"
+
+typedef struct dnnl_home dnnl_home; /* onednn/dnnl_home.h */
+
+struct conv_context {
+    cpu_level level;
+    dnnl_home *dnnl; /* created when first needed; NULL before */
+};
+
+extern const conv_impl conv_onednn;
+extern const conv_impl conv_ref;
+
+#endif

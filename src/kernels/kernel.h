@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* kernels/kernel.h — everything that computes, except convolutions (kernels/conv.h).
+ *
+ * A kernel belongs to a family; kernels.def lists them, best first and the scalar reference last.
+ * kernel_choose() takes the first that the instruction set allows and that can do these views.
+ * A kernel computes part `part` of `n_parts` of its work: it starts no threads, allocates nothing,
+ * and the result does not depend on n_parts. Inputs never overlap the output, except that the
+ * output of a pointwise family may be exactly its first input.
+ */
+#ifndef KERNELS_KERNEL_H
+#define KERNELS_KERNEL_H
+
+#include "base/cpu.h"
+#include "kernels/view.h"
+
+/* Operands are the family's inputs in this order, then its one output.
+ * Pointwise families take operands of equal dims, broadcast by stride 0 and coalesced. */
+typedef enum kernel_family {
+    KERNEL_COPY,       /* pointwise: x; converts the type (a cast) */
+    KERNEL_UNARY,      /* pointwise: x */
+    KERNEL_BINARY,     /* pointwise: a, b */
+    KERNEL_QUANTIZE,   /* pointwise: x, scale, zero (type of y) */
+    KERNEL_DEQUANTIZE, /* pointwise: x, scale, zero (type of x) */
+    KERNEL_BATCH_NORM, /* pointwise: x, scale, bias, mean, variance */
+    KERNEL_MAX_POOL,   /* x [N,C,H,W] */
+    KERNEL_AVERAGE_POOL,
+    KERNEL_RESIZE,  /* x [N,C,H,W] */
+    KERNEL_SOFTMAX, /* x */
+    KERNEL_GATHER,  /* x, indices (i32 or i64) */
+    KERNEL_MATMUL,  /* a [...,M,K], b [...,K,N], bias broadcast to the output or rank 0 and NULL */
+    KERNEL_CONV_TRANSPOSE, /* x, weight [Cin,Cout/groups,kh,kw], bias [Cout] or data NULL */
+    KERNEL_DECODE,         /* raw head [N,na*no,ny,nx], anchors f32 [na,2] -> [N,na*ny*nx,no] */
+    KERNEL_RANGE,          /* start, step -> [n] */
+    KERNEL_FAMILY_COUNT
+} kernel_family;
+
+enum { KERNEL_MAX_OPERANDS = 6 };
+
+typedef enum unary_op {
+    UNARY_NONE,
+    UNARY_SIGMOID,
+    UNARY_SILU,
+    UNARY_RELU,
+    UNARY_LEAKY_RELU,   /* alpha: slope below zero */
+    UNARY_HARD_SIGMOID, /* max(0, min(1, alpha*x + beta)) */
+    UNARY_HARD_SWISH,   /* x * max(0, min(1, x/6 + 1/2)) */
+    UNARY_TANH,
+    UNARY_EXP,
+    UNARY_LOG,
+    UNARY_SQRT,
+    UNARY_FLOOR,
+    UNARY_CEIL,
+    UNARY_NEG,
+    UNARY_ABS,
+    UNARY_ERF,
+    UNARY_SOFTPLUS,
+    UNARY_CLIP,     /* alpha ... beta */
+    UNARY_ROUND_F16 /* to the nearest float16 */
+} unary_op;
+
+typedef struct unary_param {
+    unary_op op;
+    float alpha;
+    float beta;
+} unary_param;
+
+typedef enum binary_op {
+    BINARY_ADD,
+    BINARY_SUB,
+    BINARY_MUL,
+    BINARY_DIV, /* integers: toward zero, x/0 = 0 */
+    BINARY_POW,
+    BINARY_MAX,
+    BINARY_MIN
+} binary_op;
+
+typedef struct pool_param {
+    int kernel[2]; /* h, w */
+    int stride[2];
+    int dilation[2];
+    int pad[4];     /* top, left, bottom, right */
+    bool count_pad; /* averages: padding counts */
+} pool_param;
+
+/* How an output position finds its input position (ONNX Resize). */
+typedef enum resample_coord {
+    RESAMPLE_ASYMMETRIC,
+    RESAMPLE_HALF_PIXEL,
+    RESAMPLE_PYTORCH_HALF_PIXEL,
+    RESAMPLE_ALIGN_CORNERS
+} resample_coord;
+
+typedef enum resample_round {
+    RESAMPLE_FLOOR,
+    RESAMPLE_CEIL,
+    RESAMPLE_ROUND_PREFER_FLOOR,
+    RESAMPLE_ROUND_PREFER_CEIL
+} resample_round;
+
+typedef struct resize_param {
+    bool is_linear;
+    resample_coord coord;
+    resample_round nearest;
+    float scale[2]; /* h, w: output / input */
+} resize_param;
+
+typedef struct matmul_param {
+    float alpha;
+    float beta; /* of the bias */
+} matmul_param;
+
+typedef struct deconv_param {
+    int stride[2];
+    int dilation[2];
+    int pad[2]; /* top, left; the output's size says the rest */
+    int groups;
+    unary_param act;
+} deconv_param;
+
+typedef struct decode_param {
+    int n_anchors;
+    int n_values; /* 5 + classes */
+    float stride; /* pixels per cell */
+} decode_param;
+
+typedef union kernel_param {
+    unary_param unary;
+    binary_op binary;
+    pool_param pool;
+    resize_param resize;
+    matmul_param matmul;
+    deconv_param deconv;
+    decode_param decode;
+    int axis;      /* SOFTMAX, GATHER */
+    float epsilon; /* BATCH_NORM */
+} kernel_param;
+
+typedef struct kernel_args {
+    int n; /* operands, the output included */
+    view t[KERNEL_MAX_OPERANDS];
+    kernel_param p;
+} kernel_args;
+
+typedef void kernel_fn(const kernel_args *a, int part, int n_parts);
+typedef bool kernel_can_fn(const kernel_args *a);
+
+typedef struct kernel {
+    const char *name;
+    kernel_family family;
+    cpu_level level;
+    kernel_can_fn *can; /* NULL: everything */
+    kernel_fn *run;
+    double tolerance; /* relative, against the reference; 0: equal bits */
+} kernel;
+
+bool kernel_is_pointwise(kernel_family family);
+/* The whole list in the order of kernels.def. */
+const kernel *kernel_list(int *n);
+/* Never NULL: the reference can do everything. */
+const kernel *kernel_choose(kernel_family family, const kernel_args *a, cpu_level level);
+
+/* y = op(x), computed in double: what every other implementation is judged by. */
+double unary_apply(const unary_param *p, double x);
+
+/* The share [*begin, *end) of `total` that is part `part` of `n_parts`. */
+static inline void kernel_share(int64_t total, int part, int n_parts, int64_t *begin, int64_t *end)
+{
+    *begin = total * part / n_parts;
+    *end = total * (part + 1) / n_parts;
+}
+
+#endif

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* kernels/kernel_list.h — declares the functions that kernels.def names. */
+#ifndef KERNELS_KERNEL_LIST_H
+#define KERNELS_KERNEL_LIST_H
+
+#include "kernels/kernel.h"
+
+#define KERNEL_REF(family, name) kernel_fn name;
+#define KERNEL_FAST(family, name, level, tolerance)                                                \
+    kernel_fn name;                                                                                \
+    kernel_can_fn name##_can;
+#include "kernels/kernels.def"
+#undef KERNEL_REF
+#undef KERNEL_FAST
+
+#endif

@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Pointwise operators, element by element in double and rounded once. */
+#include <math.h>
+#include <string.h>
+
+#include "base/half.h"
+#include "kernels/kernel_list.h"
+#include "kernels/rows.h"
+
+void copy_ref(const kernel_args *a, int part, int n_parts)
+{
+    dtype from = a->t[0].type, to = a->t[1].type;
+    size_t bytes = view_type_bytes(to);
+    rows r = rows_begin(a, part, n_parts);
+    while (rows_next(&r)) {
+        const char *x = r.p[0];
+        char *y = r.p[1];
+        for (int64_t i = 0; i < r.n; i++, x += rows_step(&r, 0), y += rows_step(&r, 1)) {
+            if (from == to)
+                memcpy(y, x, bytes); /* keeps NaN payloads and large integers */
+            else
+                view_store(y, to, view_load(x, from));
+        }
+    }
+}
+
+static double sigmoid(double x)
+{
+    return 1 / (1 + exp(-x));
+}
+
+static double clamp(double x, double low, double high)
+{
+    return x < low ? low : x > high ? high : x;
+}
+
+double unary_apply(const unary_param *p, double x)
+{
+    switch (p->op) {
+    case UNARY_NONE:
+        return x;
+    case UNARY_SIGMOID:
+        return sigmoid(x);
+    case UNARY_SILU:
+        return x * sigmoid(x);
+    case UNARY_RELU:
+        return x < 0 ? 0 : x;
+    case UNARY_LEAKY_RELU:
+        return x < 0 ? x * (double)p->alpha : x;
+    case UNARY_HARD_SIGMOID:
+        return clamp((double)p->alpha * x + (double)p->beta, 0, 1);
+    case UNARY_HARD_SWISH:
+        return x * clamp(x / 6 + 0.5, 0, 1);
+    case UNARY_TANH:
+        return tanh(x);
+    case UNARY_EXP:
+        return exp(x);
+    case UNARY_LOG:
+        return log(x);
+    case UNARY_SQRT:
+        return sqrt(x);
+    case UNARY_FLOOR:
+        return floor(x);
+    case UNARY_CEIL:
+        return ceil(x);
+    case UNARY_NEG:
+        return -x;
+    case UNARY_ABS:
+        return fabs(x);
+    case UNARY_ERF:
+        return erf(x);
+    case UNARY_SOFTPLUS:
+        return x > 40 ? x : log1p(exp(x));
+    case UNARY_CLIP:
+        return clamp(x, (double)p->alpha, (double)p->beta);
+    case UNARY_ROUND_F16:
+        return (double)half_to_float(half_from_float((float)x));
+    }
+    return x;
+}
+
+void unary_ref(const kernel_args *a, int part, int n_parts)
+{
+    rows r = rows_begin(a, part, n_parts);
+    while (rows_next(&r)) {
+        const char *x = r.p[0];
+        char *y = r.p[1];
+        for (int64_t i = 0; i < r.n; i++, x += rows_step(&r, 0), y += rows_step(&r, 1))
+            view_store(y, a->t[1].type, unary_apply(&a->p.unary, view_load(x, a->t[0].type)));
+    }
+}
+
+static bool is_float(dtype type)
+{
+    return type == DTYPE_F32 || type == DTYPE_F16 || type == DTYPE_BF16 || type == DTYPE_F64;
+}
+
+static double binary_apply(binary_op op, double x, double y, bool is_integer)
+{
+    switch (op) {
+    case BINARY_ADD:
+        return x + y;
+    case BINARY_SUB:
+        return x - y;
+    case BINARY_MUL:
+        return x * y;
+    case BINARY_DIV:
+        return !is_integer ? x / y : y == 0 ? 0 : trunc(x / y);
+    case BINARY_POW:
+        return pow(x, y);
+    case BINARY_MAX: /* NaN wins, as in numpy */
+        return x > y || x != x ? x : y;
+    case BINARY_MIN:
+        return x < y || x != x ? x : y;
+    }
+    return x;
+}
+
+void binary_ref(const kernel_args *a, int part, int n_parts)
+{
+    bool is_integer = !is_float(a->t[2].type);
+    rows r = rows_begin(a, part, n_parts);
+    while (rows_next(&r)) {
+        const char *x = r.p[0], *y = r.p[1];
+        char *z = r.p[2];
+        for (int64_t i = 0; i < r.n; i++) {
+            double value = binary_apply(a->p.binary, view_load(x, a->t[0].type),
+                                        view_load(y, a->t[1].type), is_integer);
+            view_store(z, a->t[2].type, value);
+            x += rows_step(&r, 0), y += rows_step(&r, 1), z += rows_step(&r, 2);
+        }
+    }
+}
+
+/* The division is in float32 by the scale itself, not by its reciprocal: ONNX's codes exactly. */
+void quantize_ref(const kernel_args *a, int part, int n_parts)
+{
+    dtype to = a->t[3].type;
+    rows r = rows_begin(a, part, n_parts);
+    while (rows_next(&r)) {
+        char *p[4];
+        memcpy(p, r.p, sizeof p);
+        for (int64_t i = 0; i < r.n; i++) {
+            float x = (float)view_load(p[0], a->t[0].type);
+            float scale = (float)view_load(p[1], a->t[1].type);
+            float code = rintf(x / scale);
+            if (code != code)
+                code = 0;
+            view_store(p[3], to, (double)code + view_load(p[2], a->t[2].type));
+            for (int k = 0; k < 4; k++)
+                p[k] += rows_step(&r, k);
+        }
+    }
+}
+
+void dequantize_ref(const kernel_args *a, int part, int n_parts)
+{
+    rows r = rows_begin(a, part, n_parts);
+    while (rows_next(&r)) {
+        char *p[4];
+        memcpy(p, r.p, sizeof p);
+        for (int64_t i = 0; i < r.n; i++) {
+            float x = (float)(view_load(p[0], a->t[0].type) - view_load(p[2], a->t[2].type));
+            float scale = (float)view_load(p[1], a->t[1].type);
+            view_store(p[3], a->t[3].type, (double)(x * scale));
+            for (int k = 0; k < 4; k++)
+                p[k] += rows_step(&r, k);
+        }
+    }
+}
+
+void batch_norm_ref(const kernel_args *a, int part, int n_parts)
+{
+    rows r = rows_begin(a, part, n_parts);
+    while (rows_next(&r)) {
+        char *p[6];
+        memcpy(p, r.p, sizeof p);
+        for (int64_t i = 0; i < r.n; i++) {
+            double v[5];
+            for (int k = 0; k < 5; k++)
+                v[k] = view_load(p[k], a->t[k].type);
+            double y = (v[0] - v[3]) / sqrt(v[4] + (double)a->p.epsilon) * v[1] + v[2];
+            view_store(p[5], a->t[5].type, y);
+            for (int k = 0; k < 6; k++)
+                p[k] += rows_step(&r, k);
+        }
+    }
+}
