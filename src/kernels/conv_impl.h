@@ -5,11 +5,11 @@
 
 #include "kernels/conv.h"
 
-typedef struct dnnl_home dnnl_home; /* onednn/dnnl_home.h */
+struct dnnl_home; /* onednn/dnnl_home.h */
 
 struct conv_context {
     cpu_level level;
-    dnnl_home *dnnl; /* created when first needed; NULL before */
+    struct dnnl_home *dnnl; /* created when first needed; NULL before */
 };
 
 extern const conv_impl conv_onednn;

@@ -11,7 +11,7 @@
 #define KERNELS_KERNEL_H
 
 #include "base/cpu.h"
-#include "kernels/view.h"
+#include "kernels/strided_view.h"
 
 /* Operands are the family's inputs in this order, then its one output.
  * Pointwise families take operands of equal dims, broadcast by stride 0 and coalesced. */

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* kernels/view.h — a strided window on values: what every kernel reads and writes.
+/* kernels/strided_view.h — a strided window on values: what every kernel reads and writes.
  *
  * Dimensions are logical ([N,C,H,W] for images); the strides tell how they are stored. So one
  * scalar kernel is right for every layout, a piece of a concatenation is a view of the whole, and
  * broadcasting is stride 0.
  */
-#ifndef KERNELS_VIEW_H
-#define KERNELS_VIEW_H
+#ifndef KERNELS_STRIDED_VIEW_H
+#define KERNELS_STRIDED_VIEW_H
 
 #include <stdbool.h>
 #include <stddef.h>

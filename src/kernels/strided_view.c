@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "kernels/view.h"
+#include "kernels/strided_view.h"
 
 #include <assert.h>
 #include <math.h>

@@ -1,0 +1,318 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "engine/engine.h"
+
+#include <limits.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "engine/build.h"
+#include "engine/program.h"
+
+void engine_destroy(engine *e)
+{
+    if (!e)
+        return;
+    for (int i = 0; i < e->n_steps; i++)
+        conv_destroy(e->steps[i].conv);
+    for (int i = 0; i < e->n_buffers; i++)
+        blob_unref(&e->buffers[i].constant);
+    conv_context_destroy(e->context);
+    mem_free(e->buffers);
+    mem_free(e->values);
+    mem_free(e->steps);
+    mem_free(e->slab);
+    mem_free(e->inputs);
+    mem_free(e->outputs);
+    mem_free(e->output_shapes);
+    mem_free(e->taps);
+    arena_destroy(e->names);
+    mem_free(e);
+}
+
+static ptq_status check_shapes(const graph *g, ptq_error *err)
+{
+    for (int i = 0; i < graph_n_tensors(g); i++) {
+        const tensor *t = graph_tensor_const(g, (tensor_id)i);
+        node_id producer = graph_producer(g, (tensor_id)i);
+        if (producer != NODE_NONE && !shape_known(&t->shape))
+            return error_set(err, PTQ_SHAPE,
+                             "the shape of tensor '%s' is not known; set the input's shape first",
+                             t->name);
+    }
+    return PTQ_OK;
+}
+
+static ptq_status bind_inputs(builder *b)
+{
+    engine *e = b->e;
+    e->n_inputs = graph_n_inputs(b->g);
+    e->inputs = mem_array((size_t)e->n_inputs, sizeof *e->inputs);
+    if (!e->inputs)
+        return error_no_memory(b->err, 0, "inputs");
+    for (int i = 0; i < e->n_inputs; i++) {
+        const tensor *t = graph_tensor_const(b->g, graph_input(b->g, i));
+        if (!shape_known(&t->shape))
+            return error_set(b->err, PTQ_SHAPE, "the shape of input '%s' is not known", t->name);
+        e->inputs[i] = (tensor_view){NULL, t->type, t->shape};
+    }
+    return PTQ_OK;
+}
+
+/* Remembers the taps on the outputs of `n` (or on an input or constant: `n` is NULL). A tensor
+ * that is stored as an odd view of another one is copied for the tap. */
+static ptq_status add_tap(builder *b, tensor_id id)
+{
+    engine *e = b->e;
+    const tensor *t = graph_tensor_const(b->g, id);
+    layout want = b->slots[id].is_image ? LAYOUT_NHWC : LAYOUT_DENSE;
+    tap *made = &e->taps[e->n_taps];
+    PTQ_TRY(build_input(b, id, want, t->type, &made->value));
+    made->id = id;
+    made->name = arena_strdup(e->names, t->name);
+    made->after = e->n_steps - 1;
+    if (!made->name)
+        return error_no_memory(b->err, 0, "a tap");
+    e->n_taps++;
+    return PTQ_OK;
+}
+
+static ptq_status bind_taps(builder *b, const node *n)
+{
+    for (int i = 0; i < b->options->n_taps; i++) {
+        tensor_id id = b->options->taps[i];
+        bool is_here = false;
+        for (int k = 0; n && k < n->n_outputs; k++)
+            is_here = is_here || n->outputs[k] == id;
+        if (n ? is_here : graph_producer(b->g, id) == NODE_NONE)
+            PTQ_TRY(add_tap(b, id));
+    }
+    return PTQ_OK;
+}
+
+static ptq_status bind_nodes(builder *b)
+{
+    engine *e = b->e;
+    e->taps = mem_array((size_t)b->options->n_taps, sizeof *e->taps);
+    if (!e->taps)
+        return error_no_memory(b->err, 0, "taps");
+    PTQ_TRY(bind_taps(b, NULL));
+    for (int i = 0; i < graph_n_nodes(b->g); i++) {
+        const node *n = graph_node_const(b->g, (node_id)i);
+        if (n->is_dead)
+            continue;
+        PTQ_TRY(bind_node(b, n));
+        PTQ_TRY(bind_taps(b, n));
+    }
+    b->node = NULL;
+    return PTQ_OK;
+}
+
+/* Outputs leave row-major; one that is the caller's input or a constant is copied. */
+static ptq_status bind_outputs(builder *b)
+{
+    engine *e = b->e;
+    e->n_outputs = graph_n_outputs(b->g);
+    e->outputs = mem_array((size_t)e->n_outputs, sizeof *e->outputs);
+    e->output_shapes = mem_array((size_t)e->n_outputs, sizeof *e->output_shapes);
+    if (!e->outputs || !e->output_shapes)
+        return error_no_memory(b->err, 0, "outputs");
+    for (int i = 0; i < e->n_outputs; i++) {
+        tensor_id id = graph_output(b->g, i);
+        const tensor *t = graph_tensor_const(b->g, id);
+        value_id found;
+        PTQ_TRY(build_input(b, id, LAYOUT_DENSE, t->type, &found));
+        e->outputs[i] = found;
+        e->output_shapes[i] = t->shape;
+        if (e->buffers[e->values[found].buffer].kind == BUFFER_SLAB)
+            continue;
+        view v = build_dense_view(b, id);
+        PTQ_TRY(build_temporary(b, &v, &e->outputs[i]));
+        PTQ_TRY(build_copy(b, found, e->outputs[i]));
+    }
+    return PTQ_OK;
+}
+
+static ptq_status build_all(builder *b)
+{
+    PTQ_TRY(check_shapes(b->g, b->err));
+    PTQ_TRY(conv_context_create(b->options->level, &b->e->context, b->err));
+    PTQ_TRY(layout_decide(b));
+    PTQ_TRY(bind_inputs(b));
+    PTQ_TRY(bind_nodes(b));
+    PTQ_TRY(bind_outputs(b));
+    return build_finish(b);
+}
+
+ptq_status engine_prepare(const graph *g, const engine_options *options, engine **out,
+                          ptq_error *err)
+{
+    builder b = {.g = g, .options = options, .err = err};
+    b.e = mem_zalloc(sizeof *b.e);
+    b.slots = mem_array((size_t)graph_n_tensors(g), sizeof *b.slots);
+    if (b.e)
+        b.e->names = arena_create(0);
+    ptq_status status;
+    if (!b.e || !b.slots || !b.e->names) {
+        status = error_no_memory(err, sizeof *b.e, "an engine");
+    } else {
+        b.e->threads = options->threads;
+        status = build_all(&b);
+    }
+    mem_free(b.slots);
+    if (status != PTQ_OK) {
+        engine_destroy(b.e);
+        return status;
+    }
+    *out = b.e;
+    return PTQ_OK;
+}
+
+char *value_data(const engine *e, value_id id)
+{
+    const value *val = &e->values[id];
+    const buffer *buf = &e->buffers[val->buffer];
+    char *base = buf->kind == BUFFER_SLAB    ? e->slab + buf->offset
+                 : buf->kind == BUFFER_CONST ? blob_data(buf->constant)
+                                             : e->inputs[buf->input].data;
+    return base + val->offset;
+}
+
+ptq_status step_run(const step *s, ptq_error *err)
+{
+    bool is_ok = true;
+    int n_parts = s->n_parts;
+    if (s->conv) {
+        conv_run_args a = {s->args.t[0].data, s->args.t[1].data, s->scratch_data};
+        if (n_parts == 1) {
+            is_ok = s->conv->impl->run(s->conv, &a, 0, 1);
+        } else {
+#pragma omp parallel for num_threads(n_parts) schedule(static) reduction(&& : is_ok)
+            for (int part = 0; part < n_parts; part++)
+                is_ok = s->conv->impl->run(s->conv, &a, part, n_parts) && is_ok;
+        }
+    } else if (n_parts == 1) {
+        s->kernel->run(&s->args, 0, 1);
+    } else {
+#pragma omp parallel for num_threads(n_parts) schedule(static)
+        for (int part = 0; part < n_parts; part++)
+            s->kernel->run(&s->args, part, n_parts);
+    }
+    if (!is_ok)
+        return error_set(err, PTQ_INTERNAL, "node '%s' could not be computed by %s", s->node,
+                         s->kernel_name);
+    return PTQ_OK;
+}
+
+static ptq_status set_inputs(engine *e, const tensor_view *inputs, int n_inputs, ptq_error *err)
+{
+    char want[128], got[128];
+    if (n_inputs != e->n_inputs)
+        return error_set(err, PTQ_SHAPE, "the graph has %d inputs, not %d", e->n_inputs, n_inputs);
+    for (int i = 0; i < n_inputs; i++) {
+        tensor_view *in = &e->inputs[i];
+        if (inputs[i].type != in->type || !shape_equal(&inputs[i].shape, &in->shape))
+            return error_set(err, PTQ_SHAPE, "input %d is %s %s, but the engine was made for %s %s",
+                             i, dtype_name(inputs[i].type), shape_text(&inputs[i].shape, got),
+                             dtype_name(in->type), shape_text(&in->shape, want));
+        in->data = inputs[i].data;
+    }
+    for (int i = 0; i < e->n_steps; i++) {
+        step *s = &e->steps[i];
+        for (int k = 0; k < s->args.n; k++) {
+            value_id id = s->operand[k];
+            if (id != VALUE_NONE && e->buffers[e->values[id].buffer].kind == BUFFER_INPUT)
+                s->args.t[k].data = value_data(e, id);
+        }
+    }
+    return PTQ_OK;
+}
+
+static void call_tap(const engine *e, const tap *t)
+{
+    const view *v = &e->values[t->value].v;
+    int64_t pixel_stride = 0;
+    tap_view seen = {.id = t->id,
+                     .name = t->name,
+                     .data = value_data(e, t->value),
+                     .type = v->type,
+                     .shape = shape_make(v->rank, v->dim)};
+    if (!view_is_dense(v) && view_is_nhwc(v, &pixel_stride)) {
+        seen.channels_last = true;
+        seen.pixel_stride = (size_t)pixel_stride;
+    }
+    e->tap_fn(e->tap_user, &seen);
+}
+
+/* Runs all steps; `ms` gets the time of each when it is not NULL. */
+static ptq_status run_steps(engine *e, engine_step_profile *profile, ptq_error *err)
+{
+    int next_tap = 0;
+    for (int i = -1; i < e->n_steps; i++) {
+        if (i >= 0) {
+            double start = profile ? clock_ms() : 0;
+            PTQ_TRY(step_run(&e->steps[i], err));
+            if (profile)
+                profile[i].ms = clock_ms() - start;
+        }
+        for (; next_tap < e->n_taps && e->taps[next_tap].after <= i; next_tap++)
+            if (e->tap_fn)
+                call_tap(e, &e->taps[next_tap]);
+    }
+    return PTQ_OK;
+}
+
+ptq_status engine_run(engine *e, const tensor_view *inputs, int n_inputs, ptq_error *err)
+{
+    PTQ_TRY(set_inputs(e, inputs, n_inputs, err));
+    return run_steps(e, NULL, err);
+}
+
+tensor_view engine_output(const engine *e, int i)
+{
+    value_id id = e->outputs[i];
+    return (tensor_view){value_data(e, id), e->values[id].v.type, e->output_shapes[i]};
+}
+
+void engine_set_tap(engine *e, engine_tap_fn *fn, void *user)
+{
+    e->tap_fn = fn;
+    e->tap_user = user;
+}
+
+void tap_to_float(const tap_view *view_seen, float *out)
+{
+    view v = view_dense(view_seen->type, view_seen->shape.rank, view_seen->shape.dim);
+    if (view_seen->channels_last)
+        v = view_nhwc(view_seen->type, view_seen->shape.dim, (int64_t)view_seen->pixel_stride);
+    kernel_args a = {.n = 2, .t = {v, view_dense(DTYPE_F32, v.rank, v.dim)}};
+    a.t[0].data = (char *)(uintptr_t)view_seen->data;
+    a.t[1].data = (char *)out;
+    view_coalesce(a.t, 2);
+    kernel_choose(KERNEL_COPY, &a, cpu_best())->run(&a, 0, 1);
+}
+
+int engine_n_steps(const engine *e)
+{
+    return e->n_steps;
+}
+
+ptq_status engine_profile(engine *e, const tensor_view *inputs, int n_inputs,
+                          engine_step_profile *steps, ptq_error *err)
+{
+    PTQ_TRY(set_inputs(e, inputs, n_inputs, err));
+    for (int i = 0; i < e->n_steps; i++) {
+        const step *s = &e->steps[i];
+        steps[i] = (engine_step_profile){.node = s->node,
+                                         .op = graph_op_name(s->op),
+                                         .kernel = s->kernel_name,
+                                         .precision = s->precision,
+                                         .macs = s->macs};
+    }
+    return run_steps(e, steps, err);
+}
+
+size_t engine_memory_bytes(const engine *e)
+{
+    return e->slab_bytes + e->const_bytes;
+}

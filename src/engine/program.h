@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* engine/program.h — inside engine/: what a prepared engine consists of.
+ *
+ * A buffer is memory with one lifetime; a value is a strided window on a buffer; a step runs one
+ * kernel or one convolution on values. Several values may lie in one buffer: the parts of a
+ * concatenation, a reshaped tensor, a slice.
+ */
+#ifndef ENGINE_PROGRAM_H
+#define ENGINE_PROGRAM_H
+
+#include "base/arena.h"
+#include "engine/engine.h"
+#include "kernels/conv.h"
+#include "kernels/kernel.h"
+
+typedef enum buffer_kind {
+    BUFFER_SLAB,  /* planned: lives from step `first` to step `last` */
+    BUFFER_CONST, /* values known when the engine is prepared */
+    BUFFER_INPUT  /* the caller's memory, known at each run */
+} buffer_kind;
+
+typedef struct buffer {
+    buffer_kind kind;
+    size_t bytes;
+    int first, last;
+    size_t offset;  /* SLAB: in the slab, once planned */
+    blob *constant; /* CONST: one reference; dropped at the end when no step needs it */
+    int input;      /* INPUT: which */
+    bool is_used;   /* a step or an output needs it */
+} buffer;
+
+typedef int value_id;
+#define VALUE_NONE (-1)
+
+typedef struct value {
+    view v; /* v.data is NULL: buffer and offset say where */
+    int buffer;
+    size_t offset; /* bytes */
+    value_id next; /* the same tensor stored otherwise, or VALUE_NONE */
+} value;
+
+typedef struct step {
+    const char *node; /* in the arena */
+    graph_op op;
+    const char *kernel_name;
+    const char *precision;
+    double macs;
+    const kernel *kernel; /* NULL for a convolution */
+    kernel_args args;     /* CONV: t[0] and t[1] */
+    value_id operand[KERNEL_MAX_OPERANDS];
+    conv *conv;
+    int scratch; /* buffer, or -1 */
+    char *scratch_data;
+    int n_parts;
+} step;
+
+typedef struct tap {
+    tensor_id id;
+    const char *name;
+    value_id value;
+    int after; /* step; -1: before the first */
+} tap;
+
+struct engine {
+    arena *names;
+    int threads;
+    conv_context *context;
+    buffer *buffers;
+    int n_buffers, cap_buffers;
+    value *values;
+    int n_values, cap_values;
+    step *steps;
+    int n_steps, cap_steps;
+    char *slab;
+    size_t slab_bytes, const_bytes;
+    int n_inputs, n_outputs;
+    tensor_view *inputs; /* data: of the present run */
+    value_id *outputs;
+    shape *output_shapes;
+    tap *taps; /* ordered by `after` */
+    int n_taps;
+    engine_tap_fn *tap_fn;
+    void *tap_user;
+};
+
+/* Runs step `s` with all its parts. */
+PTQ_CHECKED ptq_status step_run(const step *s, ptq_error *err);
+/* Where the first element of a value is; inputs must be bound. */
+char *value_data(const engine *e, value_id id);
+
+#endif
