@@ -194,7 +194,8 @@ typedef union op_attr {
         float epsilon;
     } batch_norm;
     struct {
-        float min, max; /* CLIP; -inf/+inf when open */
+        float min, max;    /* CLIP; -inf/+inf when open */
+        bool of_quantizer; /* the bounds of a quantizer with fewer codes than its type has */
     } clip;
     struct {
         dtype to;

@@ -1,0 +1,343 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Puts the quantizers of a plan into the graph as ONNX has them: scale = amax / highest code,
+ * zero point 0 (spec ptq.md §4, algorithms.md §1 and §3).
+ *
+ *   x -> [Clip] -> Q -> DQ -> layer        one pair per tensor and scale, shared by its readers
+ *   int8 weight -> DQ -> layer             or, with float weights, weight -> Q -> DQ -> layer
+ *
+ * The Clip is there only when a quantizer has fewer codes than its type (4 bits, narrow range):
+ * ONNX saturates to the type. */
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "base/str.h"
+#include "passes/passes.h"
+#include "passes/qnode.h"
+#include "passes/rewrite.h"
+
+/* Ranges below this count as zero in the original (spec algorithms.md §1). */
+#define AMAX_ZERO 0x1p-24f
+
+typedef struct pair {
+    tensor_id source;
+    qnode q;
+    code_range range;
+    tensor_id dequantized;
+} pair;
+
+typedef struct insertion {
+    graph *g;
+    bool float_weights;
+    pair *pairs;
+    int n_pairs;
+} insertion;
+
+/* One quantizer at one input of one node. */
+typedef struct place {
+    node_id node;
+    int input;
+    const quantizer *quantizer;
+    const char *role; /* "input", "weight": the names begin with "<node>.<role>" */
+} place;
+
+static const char *place_name(const insertion *s, const place *p, const char *suffix)
+{
+    str text = STR_INIT;
+    str_addf(&text, "%s.%s%s", graph_node_const(s->g, p->node)->name, p->role, suffix);
+    const char *name = str_ok(&text) ? graph_unique_name(s->g, str_text(&text)) : NULL;
+    str_clear(&text);
+    return name;
+}
+
+static tensor_id place_tensor(const insertion *s, const place *p)
+{
+    return graph_node_const(s->g, p->node)->inputs[p->input];
+}
+
+static dtype type_of_codes(const quantizer *z)
+{
+    if (z->num_bits <= 8)
+        return z->is_unsigned ? DTYPE_U8 : DTYPE_I8;
+    return z->is_unsigned ? DTYPE_U16 : DTYPE_I16;
+}
+
+static code_range range_of_codes(const quantizer *z)
+{
+    int32_t high = (int32_t)((1u << (z->num_bits - (z->is_unsigned ? 0 : 1))) - 1);
+    return (code_range){z->is_unsigned ? 0 : z->narrow_range ? -high : -high - 1, high};
+}
+
+static bool is_whole_type(const quantizer *z)
+{
+    code_range all, range = range_of_codes(z);
+    return code_range_of(type_of_codes(z), &all) && all.low == range.low && all.high == range.high;
+}
+
+static ptq_status check_place(const insertion *s, const place *p, ptq_error *err)
+{
+    const quantizer *z = p->quantizer;
+    const node *n = graph_node_const(s->g, p->node);
+    if (z->num_bits < 2 || z->num_bits > 16)
+        return error_set(err, PTQ_UNSUPPORTED, "the %s quantizer of '%s' has %d bits, not 2 to 16",
+                         p->role, n->name, z->num_bits);
+    if (producer_if(s->g, n->inputs[p->input], GRAPH_OP_DEQUANTIZE_LINEAR) != NODE_NONE)
+        return error_set(err, PTQ_UNSUPPORTED,
+                         "input %d of '%s' is quantized already; remove the quantizers first",
+                         p->input, n->name);
+    const shape *x = &graph_tensor_const(s->g, n->inputs[p->input])->shape;
+    bool one = z->axis < 0;
+    if (one ? z->n_amax != 1 : z->axis >= x->rank || z->n_amax < 1)
+        return error_set(err, PTQ_SHAPE, "the %s quantizer of '%s' has %d ranges on axis %d",
+                         p->role, n->name, z->n_amax, z->axis);
+    if (!one && x->dim[z->axis] >= 0 && x->dim[z->axis] != z->n_amax)
+        return error_set(err, PTQ_SHAPE,
+                         "the %s quantizer of '%s' has %d ranges for %" PRId64 " channels", p->role,
+                         n->name, z->n_amax, x->dim[z->axis]);
+    for (int i = 0; i < z->n_amax; i++)
+        if (!(z->amax[i] >= 0) || isinf(z->amax[i]))
+            return error_set(err, PTQ_FORMAT, "range %d of the %s quantizer of '%s' is %g", i,
+                             p->role, n->name, (double)z->amax[i]);
+    return PTQ_OK;
+}
+
+/* Adds the constants of a quantizer: "<node>.<role>_scale", "<node>.<role>_zero". */
+static ptq_status add_constants(insertion *s, const place *p, const float *scale, qnode *q,
+                                ptq_error *err)
+{
+    const quantizer *z = p->quantizer;
+    const char *scale_name = place_name(s, p, "_scale"), *zero_name = place_name(s, p, "_zero");
+    if (!scale_name || !zero_name)
+        return error_no_memory(err, 0, "a name");
+    shape dims = {.rank = z->axis < 0 ? 0 : 1, .dim = {z->n_amax}};
+    q->n_scales = (size_t)z->n_amax;
+    q->axis = z->n_amax == 1 ? -1 : z->axis;
+    q->code_type = type_of_codes(z);
+    PTQ_TRY(graph_add_const_copy(s->g, scale_name, DTYPE_F32, &dims, scale, &q->scale_id, err));
+    q->scale = blob_data(graph_tensor_const(s->g, q->scale_id)->data);
+    blob *zeros = blob_create(q->n_scales * dtype_bytes(q->code_type));
+    if (!zeros)
+        return error_no_memory(err, q->n_scales, "zero points");
+    ptq_status status =
+        graph_add_const(s->g, zero_name, q->code_type, &dims, zeros, &q->zero_id, err);
+    blob_unref(&zeros);
+    return status;
+}
+
+static ptq_status add_qnode(insertion *s, const place *p, graph_op op, tensor_id *x, const qnode *q,
+                            ptq_error *err)
+{
+    bool is_q = op == GRAPH_OP_QUANTIZE_LINEAR;
+    const char *name = place_name(s, p, is_q ? "_quantize" : "_dequantize");
+    if (!name)
+        return error_no_memory(err, 0, "a name");
+    qnode_desc desc = {
+        op, *x, q, name, graph_tensor_const(s->g, place_tensor(s, p))->name, is_q ? "_q" : "_dq"};
+    return qnode_add(s->g, &desc, x, err);
+}
+
+/* Keeps *x within the codes of a quantizer that uses only a part of its type. */
+static ptq_status add_clip(insertion *s, const place *p, const qnode *q, tensor_id *x,
+                           ptq_error *err)
+{
+    if (is_whole_type(p->quantizer))
+        return PTQ_OK;
+    const char *name = place_name(s, p, "_clip");
+    const char *output = name_with_suffix(s->g, graph_tensor_const(s->g, *x)->name, "_clip");
+    if (!name || !output)
+        return error_no_memory(err, 0, "a name");
+    if (q->n_scales != 1)
+        return error_set(err, PTQ_UNSUPPORTED,
+                         "the %s quantizer of '%s' has fewer codes than its type and a range per "
+                         "channel, which no node of ONNX says; use one range or whole 8 bits",
+                         p->role, graph_node_const(s->g, p->node)->name);
+    code_range range = range_of_codes(p->quantizer);
+    op_attr attr = {.clip = {.min = (float)range.low * q->scale[0],
+                             .max = (float)range.high * q->scale[0],
+                             .of_quantizer = true}};
+    return graph_add_op(s->g, GRAPH_OP_CLIP, name, 1, x, &attr, output, x, err);
+}
+
+static void set_input(insertion *s, const place *p, tensor_id x)
+{
+    graph_node(s->g, p->node)->inputs[p->input] = x;
+}
+
+/* scale = amax / highest code; the caller frees. */
+static ptq_status scales_of(const quantizer *z, float **out, ptq_error *err)
+{
+    float *scale = mem_array((size_t)z->n_amax, sizeof *scale);
+    if (!scale)
+        return error_no_memory(err, (size_t)z->n_amax * sizeof *scale, "scales");
+    float high = (float)range_of_codes(z).high;
+    for (int i = 0; i < z->n_amax; i++)
+        scale[i] = z->amax[i] <= AMAX_ZERO ? 1.0f : z->amax[i] / high;
+    *out = scale;
+    return PTQ_OK;
+}
+
+static const pair *find_pair(const insertion *s, const place *p, const float *scale)
+{
+    const quantizer *z = p->quantizer;
+    code_range range = range_of_codes(z);
+    for (int i = 0; i < s->n_pairs; i++) {
+        const pair *other = &s->pairs[i];
+        if (other->source == place_tensor(s, p) && other->q.code_type == type_of_codes(z) &&
+            other->range.low == range.low && other->range.high == range.high &&
+            other->q.n_scales == (size_t)z->n_amax &&
+            (z->n_amax == 1 || other->q.axis == z->axis) &&
+            memcmp(other->q.scale, scale, (size_t)z->n_amax * sizeof *scale) == 0)
+            return other;
+    }
+    return NULL;
+}
+
+/* A new pair on the place's tensor, remembered for the tensor's other readers. */
+static ptq_status add_pair(insertion *s, const place *p, const float *scale, const pair **out,
+                           ptq_error *err)
+{
+    pair made = {.source = place_tensor(s, p), .range = range_of_codes(p->quantizer)};
+    tensor_id x = made.source;
+    PTQ_TRY(add_constants(s, p, scale, &made.q, err));
+    PTQ_TRY(add_clip(s, p, &made.q, &x, err));
+    PTQ_TRY(add_qnode(s, p, GRAPH_OP_QUANTIZE_LINEAR, &x, &made.q, err));
+    PTQ_TRY(add_qnode(s, p, GRAPH_OP_DEQUANTIZE_LINEAR, &x, &made.q, err));
+    made.dequantized = x;
+    s->pairs[s->n_pairs] = made;
+    *out = &s->pairs[s->n_pairs++];
+    return PTQ_OK;
+}
+
+static ptq_status insert_at_input(insertion *s, const place *p, ptq_error *err)
+{
+    PTQ_TRY(check_place(s, p, err));
+    float *scale;
+    PTQ_TRY(scales_of(p->quantizer, &scale, err));
+    ptq_status status = PTQ_OK;
+    const pair *found = find_pair(s, p, scale);
+    if (!found)
+        status = add_pair(s, p, scale, &found, err);
+    if (status == PTQ_OK)
+        set_input(s, p, found->dequantized);
+    mem_free(scale);
+    return status;
+}
+
+/* Whether some weight lies outside the codes that the quantizer has but its type would hold. */
+static ptq_status needs_clip(const insertion *s, const place *p, const qnode *q, bool *needed,
+                             ptq_error *err)
+{
+    code_range all;
+    blob *within = NULL, *whole = NULL;
+    *needed = false;
+    if (is_whole_type(p->quantizer) || !code_range_of(q->code_type, &all))
+        return PTQ_OK;
+    ptq_status status =
+        qnode_quantize(s->g, place_tensor(s, p), q, range_of_codes(p->quantizer), &within, err);
+    if (status == PTQ_OK)
+        status = qnode_quantize(s->g, place_tensor(s, p), q, all, &whole, err);
+    if (status == PTQ_OK)
+        *needed = memcmp(blob_data(within), blob_data(whole), blob_size(whole)) != 0;
+    blob_unref(&within);
+    blob_unref(&whole);
+    return status;
+}
+
+static ptq_status insert_float_weight(insertion *s, const place *p, const qnode *q, ptq_error *err)
+{
+    bool clipped;
+    tensor_id x = place_tensor(s, p);
+    PTQ_TRY(needs_clip(s, p, q, &clipped, err));
+    if (clipped)
+        PTQ_TRY(add_clip(s, p, q, &x, err));
+    PTQ_TRY(add_qnode(s, p, GRAPH_OP_QUANTIZE_LINEAR, &x, q, err));
+    PTQ_TRY(add_qnode(s, p, GRAPH_OP_DEQUANTIZE_LINEAR, &x, q, err));
+    set_input(s, p, x);
+    return PTQ_OK;
+}
+
+static ptq_status insert_integer_weight(insertion *s, const place *p, const qnode *q,
+                                        ptq_error *err)
+{
+    blob *codes;
+    tensor_id x;
+    PTQ_TRY(qnode_quantize(s->g, place_tensor(s, p), q, range_of_codes(p->quantizer), &codes, err));
+    ptq_status status = const_replace(s->g, place_tensor(s, p), q->code_type, codes, &x, err);
+    blob_unref(&codes);
+    PTQ_TRY(status);
+    set_input(s, p, x);
+    PTQ_TRY(add_qnode(s, p, GRAPH_OP_DEQUANTIZE_LINEAR, &x, q, err));
+    set_input(s, p, x);
+    return PTQ_OK;
+}
+
+static ptq_status insert_at_weight(insertion *s, const place *p, ptq_error *err)
+{
+    const node *n = graph_node_const(s->g, p->node);
+    if (n->n_inputs < 2 || !const_floats(s->g, n->inputs[1], const_count(s->g, n->inputs[1])))
+        return error_set(err, PTQ_UNSUPPORTED, "the weight of '%s' is no f32 constant", n->name);
+    if (p->quantizer->is_unsigned)
+        return error_set(err, PTQ_UNSUPPORTED, "the weight quantizer of '%s' is unsigned", n->name);
+    PTQ_TRY(check_place(s, p, err));
+    float *scale;
+    qnode q = {0};
+    PTQ_TRY(scales_of(p->quantizer, &scale, err));
+    ptq_status status = add_constants(s, p, scale, &q, err);
+    mem_free(scale);
+    PTQ_TRY(status);
+    return s->float_weights ? insert_float_weight(s, p, &q, err)
+                            : insert_integer_weight(s, p, &q, err);
+}
+
+static ptq_status find_layer(const graph *g, const char *name, node_id *out, ptq_error *err)
+{
+    node_id id = graph_find_node(g, name);
+    if (id == NODE_NONE)
+        return error_set(err, PTQ_FORMAT,
+                         "the plan has a quantizer for '%s', the graph no such node", name);
+    *out = id;
+    return PTQ_OK;
+}
+
+static ptq_status insert_entry(insertion *s, const qplan_entry *e, ptq_error *err)
+{
+    node_id id = NODE_NONE;
+    PTQ_TRY(find_layer(s->g, e->layer, &id, err));
+    if (e->input.enabled)
+        PTQ_TRY(insert_at_input(s, &(place){id, 0, &e->input, "input"}, err));
+    if (e->weight.enabled)
+        PTQ_TRY(insert_at_weight(s, &(place){id, 1, &e->weight, "weight"}, err));
+    return PTQ_OK;
+}
+
+static ptq_status insert_extra(insertion *s, const qplan_extra *e, ptq_error *err)
+{
+    node_id id = NODE_NONE;
+    char role[32];
+    PTQ_TRY(find_layer(s->g, e->node, &id, err));
+    if (e->input_index < 0 || e->input_index >= graph_node_const(s->g, id)->n_inputs)
+        return error_set(err, PTQ_FORMAT, "the plan quantizes input %d of '%s', which has %d",
+                         e->input_index, e->node, graph_node_const(s->g, id)->n_inputs);
+    if (!e->input.enabled)
+        return PTQ_OK;
+    snprintf(role, sizeof role, "input%d", e->input_index);
+    return insert_at_input(s, &(place){id, e->input_index, &e->input, role}, err);
+}
+
+ptq_status pass_insert_qdq(graph *g, const qplan *plan, ptq_error *err)
+{
+    size_t n = (size_t)plan->n_entries + (size_t)plan->n_extras;
+    insertion s = {.g = g, .float_weights = plan->float_weights};
+    s.pairs = mem_array(n, sizeof *s.pairs);
+    if (!s.pairs)
+        return error_no_memory(err, n * sizeof *s.pairs, "quantizers");
+    ptq_status status = PTQ_OK;
+    for (int i = 0; i < plan->n_entries && status == PTQ_OK; i++)
+        status = insert_entry(&s, &plan->entries[i], err);
+    for (int i = 0; i < plan->n_extras && status == PTQ_OK; i++)
+        status = insert_extra(&s, &plan->extras[i], err);
+    mem_free(s.pairs);
+    return status == PTQ_OK ? graph_tidy(g, err) : status;
+}
