@@ -1,0 +1,360 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* From a NodeProto's attributes to a node's: one reader per kind of operator. Where opsets differ,
+ * the graph has the newest form (parameters as inputs; constants among them become attributes in
+ * onnx_import_settle.c). */
+#include <inttypes.h>
+#include <math.h>
+#include <string.h>
+
+#include "model/onnx_importer.h"
+#include "model/onnx_tensor.h"
+
+static ptq_status read_nothing(onnx_importer *im, const Onnx__NodeProto *src, node *n,
+                               ptq_error *err)
+{
+    (void)im, (void)src, (void)n, (void)err;
+    return PTQ_OK;
+}
+
+static ptq_status read_axis(const Onnx__NodeProto *src, int64_t fallback, node *n, ptq_error *err)
+{
+    int64_t axis;
+    PTQ_TRY(onnx_attr_int(src, "axis", fallback, &axis, err));
+    if (axis < -SHAPE_MAX_RANK || axis > SHAPE_MAX_RANK)
+        return error_set(err, PTQ_FORMAT, "attribute 'axis' is %" PRId64, axis);
+    n->attr.axis.axis = (int)axis;
+    return PTQ_OK;
+}
+
+static ptq_status read_axis_0(onnx_importer *im, const Onnx__NodeProto *src, node *n,
+                              ptq_error *err)
+{
+    (void)im;
+    return read_axis(src, 0, n, err);
+}
+
+static ptq_status read_axis_1(onnx_importer *im, const Onnx__NodeProto *src, node *n,
+                              ptq_error *err)
+{
+    (void)im;
+    return read_axis(src, 1, n, err);
+}
+
+static ptq_status read_softmax(onnx_importer *im, const Onnx__NodeProto *src, node *n,
+                               ptq_error *err)
+{
+    if (im->file.opset >= 13)
+        return read_axis(src, -1, n, err);
+    PTQ_TRY(read_axis(src, 1, n, err));
+    return n->attr.axis.axis == -1 ? PTQ_OK : onnx_set_pending(im, n, ONNX_FLAT_SOFTMAX, err);
+}
+
+static ptq_status read_quantize(onnx_importer *im, const Onnx__NodeProto *src, node *n,
+                                ptq_error *err)
+{
+    (void)im;
+    int64_t block, type_code;
+    PTQ_TRY(onnx_attr_int(src, "block_size", 0, &block, err));
+    PTQ_TRY(onnx_attr_int(src, "output_dtype", 0, &type_code, err));
+    if (block)
+        return error_set(err, PTQ_UNSUPPORTED, "blocks of %" PRId64 " are not supported", block);
+    if (n->n_inputs < 3 && n->op == GRAPH_OP_QUANTIZE_LINEAR && type_code) {
+        dtype type;
+        PTQ_TRY(onnx_graph_type((int)type_code, &type, err));
+        if (type != DTYPE_U8)
+            return error_set(err, PTQ_UNSUPPORTED, "output_dtype %s needs a zero point",
+                             dtype_name(type));
+    }
+    return read_axis(src, 1, n, err);
+}
+
+static ptq_status read_gemm(onnx_importer *im, const Onnx__NodeProto *src, node *n, ptq_error *err)
+{
+    (void)im;
+    gemm_attr *a = &n->attr.gemm;
+    int64_t trans_a, trans_b;
+    PTQ_TRY(onnx_attr_float(src, "alpha", 1, &a->alpha, err));
+    PTQ_TRY(onnx_attr_float(src, "beta", 1, &a->beta, err));
+    PTQ_TRY(onnx_attr_int(src, "transA", 0, &trans_a, err));
+    PTQ_TRY(onnx_attr_int(src, "transB", 0, &trans_b, err));
+    a->trans_a = trans_a != 0;
+    a->trans_b = trans_b != 0;
+    return PTQ_OK;
+}
+
+static ptq_status read_batch_norm(onnx_importer *im, const Onnx__NodeProto *src, node *n,
+                                  ptq_error *err)
+{
+    (void)im;
+    int64_t training, spatial;
+    PTQ_TRY(onnx_attr_int(src, "training_mode", 0, &training, err));
+    PTQ_TRY(onnx_attr_int(src, "spatial", 1, &spatial, err));
+    if (training || !spatial)
+        return error_set(err, PTQ_UNSUPPORTED, "%s is not supported",
+                         training ? "training mode" : "spatial = 0");
+    return onnx_attr_float(src, "epsilon", 1e-5f, &n->attr.batch_norm.epsilon, err);
+}
+
+static ptq_status read_leaky_relu(onnx_importer *im, const Onnx__NodeProto *src, node *n,
+                                  ptq_error *err)
+{
+    (void)im;
+    return onnx_attr_float(src, "alpha", 0.01f, &n->attr.slope.alpha, err);
+}
+
+static ptq_status read_hard_sigmoid(onnx_importer *im, const Onnx__NodeProto *src, node *n,
+                                    ptq_error *err)
+{
+    (void)im;
+    PTQ_TRY(onnx_attr_float(src, "alpha", 0.2f, &n->attr.slope.alpha, err));
+    return onnx_attr_float(src, "beta", 0.5f, &n->attr.slope.beta, err);
+}
+
+static ptq_status read_clip(onnx_importer *im, const Onnx__NodeProto *src, node *n, ptq_error *err)
+{
+    (void)im;
+    PTQ_TRY(onnx_attr_float(src, "min", -INFINITY, &n->attr.clip.min, err));
+    return onnx_attr_float(src, "max", INFINITY, &n->attr.clip.max, err);
+}
+
+static ptq_status read_cast(onnx_importer *im, const Onnx__NodeProto *src, node *n, ptq_error *err)
+{
+    (void)im;
+    int64_t to;
+    PTQ_TRY(onnx_attr_int(src, "to", 0, &to, err));
+    return onnx_graph_type(to >= 0 && to < 1000 ? (int)to : 0, &n->attr.cast.to, err);
+}
+
+static ptq_status read_transpose(onnx_importer *im, const Onnx__NodeProto *src, node *n,
+                                 ptq_error *err)
+{
+    int64_t perm[SHAPE_MAX_RANK];
+    int rank;
+    PTQ_TRY(onnx_attr_ints(src, "perm", SHAPE_MAX_RANK, perm, &rank, err));
+    for (int i = 0; i < rank; i++) {
+        if (perm[i] < 0 || perm[i] >= rank)
+            return error_set(err, PTQ_FORMAT, "attribute 'perm' names axis %" PRId64, perm[i]);
+        n->attr.perm.perm[i] = (int)perm[i];
+    }
+    n->attr.perm.rank = rank;
+    return onnx_attr(src, "perm") ? PTQ_OK : onnx_set_pending(im, n, ONNX_REVERSED_PERM, err);
+}
+
+/* Axes: an attribute before opset 13, an input since. */
+static ptq_status read_axes(onnx_importer *im, const Onnx__NodeProto *src, node *n, ptq_error *err)
+{
+    int64_t axes[SHAPE_MAX_RANK];
+    int count;
+    PTQ_TRY(onnx_attr_ints(src, "axes", SHAPE_MAX_RANK, axes, &count, err));
+    if (!count || n->n_inputs != 1)
+        return PTQ_OK;
+    n->n_inputs = 2;
+    return onnx_add_ints(im, n->name, (onnx_ints){"axes", count, axes}, &n->inputs[1], err);
+}
+
+/* Lengths: an attribute before opset 13, an input since; opset 18 may say num_outputs instead. */
+static ptq_status read_split(onnx_importer *im, const Onnx__NodeProto *src, node *n, ptq_error *err)
+{
+    enum { MAX = 64 };
+    int64_t lengths[MAX];
+    int count;
+    PTQ_TRY(read_axis(src, 0, n, err));
+    PTQ_TRY(onnx_attr_ints(src, "split", MAX, lengths, &count, err));
+    if (!count || n->n_inputs != 1)
+        return PTQ_OK;
+    n->n_inputs = 2;
+    return onnx_add_ints(im, n->name, (onnx_ints){"split", count, lengths}, &n->inputs[1], err);
+}
+
+/* Bounds: attributes before opset 10, inputs since. */
+static ptq_status read_slice(onnx_importer *im, const Onnx__NodeProto *src, node *n, ptq_error *err)
+{
+    static const char *const names[] = {"starts", "ends", "axes"};
+    if (im->file.opset >= 10)
+        return PTQ_OK;
+    int n_starts = 0;
+    for (int i = 0; i < 3; i++) {
+        int64_t values[SHAPE_MAX_RANK];
+        int count;
+        PTQ_TRY(onnx_attr_ints(src, names[i], SHAPE_MAX_RANK, values, &count, err));
+        if (i == 0)
+            n_starts = count;
+        if (count == 0 && i == 2)
+            return PTQ_OK;
+        if (count == 0 || count != n_starts)
+            return error_set(err, PTQ_FORMAT, "attribute '%s' has %d values, 'starts' has %d",
+                             names[i], count, n_starts);
+        PTQ_TRY(onnx_add_ints(im, n->name, (onnx_ints){names[i], count, values}, &n->inputs[1 + i],
+                              err));
+        n->n_inputs = 2 + i;
+    }
+    return PTQ_OK;
+}
+
+static ptq_status read_reshape(onnx_importer *im, const Onnx__NodeProto *src, node *n,
+                               ptq_error *err)
+{
+    (void)im, (void)n;
+    int64_t allow_zero;
+    PTQ_TRY(onnx_attr_int(src, "allowzero", 0, &allow_zero, err));
+    if (allow_zero)
+        return error_set(err, PTQ_UNSUPPORTED, "allowzero is not supported");
+    return PTQ_OK;
+}
+
+static ptq_status read_shape(onnx_importer *im, const Onnx__NodeProto *src, node *n, ptq_error *err)
+{
+    (void)im, (void)n;
+    if (onnx_attr(src, "start") || onnx_attr(src, "end"))
+        return error_set(err, PTQ_UNSUPPORTED, "a part of a shape is not supported");
+    return PTQ_OK;
+}
+
+static ptq_status read_constant_of_shape(onnx_importer *im, const Onnx__NodeProto *src, node *n,
+                                         ptq_error *err)
+{
+    const Onnx__AttributeProto *a = onnx_attr(src, "value");
+    n->attr.fill.type = DTYPE_F32;
+    n->attr.fill.value = 0;
+    if (!a)
+        return PTQ_OK;
+    if (!a->t)
+        return error_set(err, PTQ_FORMAT, "attribute 'value' is not a tensor");
+    onnx_values v;
+    size_t count;
+    PTQ_TRY(onnx_tensor_read(a->t, im->dir, im->max_bytes, &v, err));
+    ptq_status status = PTQ_OK;
+    const void *p = blob_data(v.data);
+    if (!shape_count(&v.shape, &count) || count != 1)
+        status = error_set(err, PTQ_FORMAT, "attribute 'value' is not one number");
+    else if (v.type == DTYPE_F32)
+        n->attr.fill.value = (double)*(const float *)p;
+    else if (v.type == DTYPE_I64)
+        n->attr.fill.value = (double)*(const int64_t *)p;
+    else if (v.type == DTYPE_I32)
+        n->attr.fill.value = (double)*(const int32_t *)p;
+    else if (v.type == DTYPE_BOOL || v.type == DTYPE_U8)
+        n->attr.fill.value = (double)*(const uint8_t *)p;
+    else
+        status = error_set(err, PTQ_UNSUPPORTED, "a fill of type %s is not supported",
+                           dtype_name(v.type));
+    n->attr.fill.type = v.type;
+    blob_unref(&v.data);
+    return status;
+}
+
+/* In inference Dropout passes its input on; ratio and mode do not matter then. */
+static ptq_status read_dropout(onnx_importer *im, const Onnx__NodeProto *src, node *n,
+                               ptq_error *err)
+{
+    (void)im, (void)src, (void)err;
+    n->n_inputs = n->n_inputs > 1 ? 1 : n->n_inputs;
+    return PTQ_OK;
+}
+
+static ptq_status read_sum(onnx_importer *im, const Onnx__NodeProto *src, node *n, ptq_error *err)
+{
+    (void)im, (void)src;
+    if (n->n_inputs > 2)
+        return error_set(err, PTQ_UNSUPPORTED, "a sum of %d values is not supported", n->n_inputs);
+    if (n->n_inputs == 1)
+        n->op = GRAPH_OP_IDENTITY;
+    return PTQ_OK;
+}
+
+typedef struct onnx_op {
+    const char *type;
+    graph_op op;
+    onnx_read_fn *read;
+} onnx_op;
+
+static const onnx_op ops[] = {
+    {"Abs", GRAPH_OP_ABS, read_nothing},
+    {"Add", GRAPH_OP_ADD, read_nothing},
+    {"AveragePool", GRAPH_OP_AVERAGE_POOL, onnx_read_pool},
+    {"BatchNormalization", GRAPH_OP_BATCH_NORM, read_batch_norm},
+    {"Cast", GRAPH_OP_CAST, read_cast},
+    {"Ceil", GRAPH_OP_CEIL, read_nothing},
+    {"Clip", GRAPH_OP_CLIP, read_clip},
+    {"Concat", GRAPH_OP_CONCAT, read_axis_1},
+    {"ConstantOfShape", GRAPH_OP_CONSTANT_OF_SHAPE, read_constant_of_shape},
+    {"Conv", GRAPH_OP_CONV, onnx_read_conv},
+    {"ConvTranspose", GRAPH_OP_CONV_TRANSPOSE, onnx_read_conv},
+    {"DequantizeLinear", GRAPH_OP_DEQUANTIZE_LINEAR, read_quantize},
+    {"Div", GRAPH_OP_DIV, read_nothing},
+    {"Dropout", GRAPH_OP_IDENTITY, read_dropout},
+    {"Erf", GRAPH_OP_ERF, read_nothing},
+    {"Exp", GRAPH_OP_EXP, read_nothing},
+    {"Expand", GRAPH_OP_EXPAND, read_nothing},
+    {"Flatten", GRAPH_OP_FLATTEN, read_axis_1},
+    {"Floor", GRAPH_OP_FLOOR, read_nothing},
+    {"Gather", GRAPH_OP_GATHER, read_axis_0},
+    {"Gemm", GRAPH_OP_GEMM, read_gemm},
+    {"GlobalAveragePool", GRAPH_OP_GLOBAL_AVERAGE_POOL, read_nothing},
+    {"HardSigmoid", GRAPH_OP_HARD_SIGMOID, read_hard_sigmoid},
+    {"HardSwish", GRAPH_OP_HARD_SWISH, read_nothing},
+    {"Identity", GRAPH_OP_IDENTITY, read_nothing},
+    {"LeakyRelu", GRAPH_OP_LEAKY_RELU, read_leaky_relu},
+    {"Log", GRAPH_OP_LOG, read_nothing},
+    {"MatMul", GRAPH_OP_MATMUL, read_nothing},
+    {"Max", GRAPH_OP_MAX, read_nothing},
+    {"MaxPool", GRAPH_OP_MAX_POOL, onnx_read_pool},
+    {"Min", GRAPH_OP_MIN, read_nothing},
+    {"Mul", GRAPH_OP_MUL, read_nothing},
+    {"Neg", GRAPH_OP_NEG, read_nothing},
+    {"Pow", GRAPH_OP_POW, read_nothing},
+    {"QuantizeLinear", GRAPH_OP_QUANTIZE_LINEAR, read_quantize},
+    {"Range", GRAPH_OP_RANGE, read_nothing},
+    {"Relu", GRAPH_OP_RELU, read_nothing},
+    {"Reshape", GRAPH_OP_RESHAPE, read_reshape},
+    {"Resize", GRAPH_OP_RESIZE, onnx_read_resize},
+    {"Shape", GRAPH_OP_SHAPE, read_shape},
+    {"Sigmoid", GRAPH_OP_SIGMOID, read_nothing},
+    {"Slice", GRAPH_OP_SLICE, read_slice},
+    {"Softmax", GRAPH_OP_SOFTMAX, read_softmax},
+    {"Softplus", GRAPH_OP_SOFTPLUS, read_nothing},
+    {"Split", GRAPH_OP_SPLIT, read_split},
+    {"Sqrt", GRAPH_OP_SQRT, read_nothing},
+    {"Squeeze", GRAPH_OP_SQUEEZE, read_axes},
+    {"Sub", GRAPH_OP_SUB, read_nothing},
+    {"Sum", GRAPH_OP_ADD, read_sum},
+    {"Tanh", GRAPH_OP_TANH, read_nothing},
+    {"Transpose", GRAPH_OP_TRANSPOSE, read_transpose},
+    {"Unsqueeze", GRAPH_OP_UNSQUEEZE, read_axes},
+    {"Upsample", GRAPH_OP_RESIZE, onnx_read_upsample},
+};
+
+/* ONNX Runtime's own Q and DQ: the standard ones, with 16-bit types before opset 21. */
+static bool is_microsoft_qdq(const Onnx__NodeProto *src)
+{
+    return strcmp(src->domain, "com.microsoft") == 0 &&
+           (strcmp(src->op_type, "QuantizeLinear") == 0 ||
+            strcmp(src->op_type, "DequantizeLinear") == 0);
+}
+
+static const onnx_op *find_op(const Onnx__NodeProto *src)
+{
+    if (!src->op_type || !(onnx_is_default_domain(src->domain) || is_microsoft_qdq(src)))
+        return NULL;
+    for (size_t i = 0; i < sizeof ops / sizeof *ops; i++)
+        if (strcmp(ops[i].type, src->op_type) == 0)
+            return &ops[i];
+    return NULL;
+}
+
+bool onnx_op_known(const Onnx__NodeProto *src)
+{
+    return find_op(src) != NULL;
+}
+
+ptq_status onnx_read_node(onnx_importer *im, const Onnx__NodeProto *src, node *n, ptq_error *err)
+{
+    const onnx_op *op = find_op(src);
+    if (!op)
+        return error_set(err, PTQ_UNSUPPORTED, "the operator is not supported");
+    for (size_t i = 0; i < src->n_attribute; i++)
+        if (src->attribute[i]->ref_attr_name && *src->attribute[i]->ref_attr_name)
+            return error_set(err, PTQ_FORMAT, "an attribute refers to a function's");
+    n->op = op->op;
+    return op->read(im, src, n, err);
+}

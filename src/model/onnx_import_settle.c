@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What needs the shapes of a node's inputs, done in execution order: each node finds its inputs'
+ * shapes known as far as they can be, and makes its own known. */
+#include <inttypes.h>
+#include <string.h>
+
+#include "base/str.h"
+#include "model/onnx_importer.h"
+
+typedef struct window {
+    const int *kernel;
+    const int *stride;
+    const int *dilation;
+    int *pad;
+} window;
+
+/* SAME: ceil(in / stride) outputs; an odd pixel of padding goes to the end (UPPER) or the begin. */
+static ptq_status same_pads(const shape *x, const window *w, bool upper, ptq_error *err)
+{
+    if (x->rank != 4)
+        return error_set(err, PTQ_UNSUPPORTED, "auto_pad needs an input [N,C,H,W] of known size");
+    for (int i = 0; i < 2; i++) {
+        int64_t in = x->dim[2 + i], covered = (int64_t)w->dilation[i] * (w->kernel[i] - 1) + 1;
+        int64_t out = (in + w->stride[i] - 1) / w->stride[i];
+        int64_t total = (out - 1) * w->stride[i] + covered - in;
+        if (total < 0)
+            total = 0;
+        int64_t less = total / 2, more = total - less;
+        if (in < 1 || more > 1 << 15)
+            return error_set(err, PTQ_SHAPE, "auto_pad has no answer for a size of %" PRId64, in);
+        w->pad[i] = (int)(upper ? less : more);
+        w->pad[2 + i] = (int)(upper ? more : less);
+    }
+    return PTQ_OK;
+}
+
+static ptq_status settle_pads(graph *g, node_id id, bool upper, ptq_error *err)
+{
+    node *n = graph_node(g, id);
+    conv_attr *c = &n->attr.conv;
+    pool_attr *p = &n->attr.pool;
+    window w = {p->kernel, p->stride, p->dilation, p->pad};
+    if (n->op == GRAPH_OP_CONV)
+        w = (window){c->kernel, c->stride, c->dilation, c->pad};
+    return same_pads(&graph_tensor(g, n->inputs[0])->shape, &w, upper, err);
+}
+
+/* A convolution without kernel_shape takes it from its weight. */
+static ptq_status settle_kernel(graph *g, node_id id, ptq_error *err)
+{
+    node *n = graph_node(g, id);
+    bool is_conv = n->op == GRAPH_OP_CONV || n->op == GRAPH_OP_CONV_TRANSPOSE;
+    if (!is_conv || (n->attr.conv.kernel[0] > 0 && n->attr.conv.kernel[1] > 0))
+        return PTQ_OK;
+    const shape *w = &graph_tensor(g, n->inputs[1])->shape;
+    for (int i = 0; i < 2; i++) {
+        if (w->rank != 4 || w->dim[2 + i] < 1 || w->dim[2 + i] > 1 << 15)
+            return error_set(err, PTQ_UNSUPPORTED,
+                             "its kernel has no known height and width; only convolutions of "
+                             "[N,C,H,W] are supported");
+        n->attr.conv.kernel[i] = (int)w->dim[2 + i];
+    }
+    return PTQ_OK;
+}
+
+static void settle_perm(graph *g, node_id id)
+{
+    node *n = graph_node(g, id);
+    int rank = graph_tensor(g, n->inputs[0])->shape.rank;
+    n->attr.perm.rank = rank;
+    for (int i = 0; i < rank; i++)
+        n->attr.perm.perm[i] = rank - 1 - i;
+}
+
+/* Flatten to two axes, Softmax over the second, and back. */
+static ptq_status expand_softmax(onnx_importer *im, node_id id, ptq_error *err)
+{
+    graph *g = im->g;
+    node old = *graph_node(g, id);
+    const shape x = graph_tensor(g, old.inputs[0])->shape;
+    str flat_name = STR_INIT, soft_name = STR_INIT;
+    str_addf(&flat_name, "%s.flat", old.name);
+    str_addf(&soft_name, "%s.softmax", old.name);
+    tensor_id flat, soft, target;
+    op_attr last = {.axis = {.axis = -1}};
+    graph_remove_node(g, id);
+    ptq_status status = graph_add_op(g, GRAPH_OP_FLATTEN, str_text(&flat_name), 1, old.inputs,
+                                     &old.attr, NULL, &flat, err);
+    if (status == PTQ_OK)
+        status = graph_add_op(g, GRAPH_OP_SOFTMAX, str_text(&soft_name), 1, &flat, &last, NULL,
+                              &soft, err);
+    if (status == PTQ_OK)
+        status = onnx_add_ints(im, old.name, (onnx_ints){"shape", x.rank, x.dim}, &target, err);
+    if (status == PTQ_OK) {
+        node back = {.name = old.name, .op = GRAPH_OP_RESHAPE, .n_inputs = 2, .n_outputs = 1};
+        back.inputs = (tensor_id[]){soft, target};
+        back.outputs = old.outputs;
+        status = graph_add_node(g, &back, NULL, err);
+        graph_tensor(g, old.outputs[0])->shape = x;
+    }
+    str_clear(&flat_name);
+    str_clear(&soft_name);
+    return status;
+}
+
+static ptq_status settle_softmax(onnx_importer *im, node_id id, ptq_error *err)
+{
+    node *n = graph_node(im->g, id);
+    const shape *x = &graph_tensor(im->g, n->inputs[0])->shape;
+    int axis = n->attr.axis.axis < 0 ? n->attr.axis.axis + x->rank : n->attr.axis.axis;
+    if (axis < 0 || axis > x->rank)
+        return error_set(err, PTQ_FORMAT, "axis %d is outside the rank %d", axis, x->rank);
+    n->attr.axis.axis = axis;
+    return axis == x->rank - 1 ? PTQ_OK : expand_softmax(im, id, err);
+}
+
+static ptq_status settle_pending(onnx_importer *im, node_id id, ptq_error *err)
+{
+    int64_t what;
+    const node *n = graph_node(im->g, id);
+    if (!strmap_get(im->pending, n->name, &what))
+        return PTQ_OK;
+    if (!node_inputs_known(im->g, id))
+        return error_set(err, PTQ_UNSUPPORTED,
+                         "%s depends on its input's shape, which the file leaves open; export the "
+                         "model with a fixed input size",
+                         what == ONNX_FLAT_SOFTMAX    ? "its Softmax over several axes"
+                         : what == ONNX_REVERSED_PERM ? "its order of axes"
+                                                      : "auto_pad");
+    if (what == ONNX_REVERSED_PERM) {
+        settle_perm(im->g, id);
+        return PTQ_OK;
+    }
+    if (what == ONNX_FLAT_SOFTMAX)
+        return settle_softmax(im, id, err);
+    return settle_pads(im->g, id, what == ONNX_SAME_UPPER, err);
+}
+
+/* A shape that has to be computed first is left open: folding constants finds it. */
+static ptq_status infer(graph *g, node_id id, ptq_error *err)
+{
+    if (graph_node(g, id)->is_dead || !node_inputs_known(g, id))
+        return PTQ_OK;
+    ptq_status status = node_infer(g, id, err);
+    return status == PTQ_UNSUPPORTED ? PTQ_OK : status;
+}
+
+ptq_status onnx_settle(onnx_importer *im, ptq_error *err)
+{
+    int n_nodes = graph_n_nodes(im->g);
+    for (int i = 0; i < n_nodes; i++) {
+        node_id id = (node_id)i;
+        PTQ_TRY(node_absorb_constants(im->g, id, err));
+        ptq_status status = settle_kernel(im->g, id, err);
+        if (status == PTQ_OK)
+            status = settle_pending(im, id, err);
+        if (status != PTQ_OK) {
+            const node *n = graph_node(im->g, id);
+            error_context(err, "node '%s' (%s)", n->name, graph_op_name(n->op));
+            return status;
+        }
+        PTQ_TRY(infer(im->g, id, err));
+    }
+    return graph_tidy(im->g, err);
+}

@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* model/onnx_importer.h — inside model/: the state of one import, shared by the onnx_import*.c.
+ *
+ * Order of work (onnx_import.c): every operator known? -> constants indexed -> nodes named -> nodes
+ * built in file order -> sorted -> settled in execution order (parameters that depend on a shape,
+ * constant parameters into attributes, shape inference).
+ */
+#ifndef MODEL_ONNX_IMPORTER_H
+#define MODEL_ONNX_IMPORTER_H
+
+#include "base/env.h"
+#include "base/strmap.h"
+#include "graph/graph.h"
+#include "model/model.h"
+#include "model/onnx_file.h"
+
+/* An initializer, or the value of a Constant node (then `tensor` is NULL unless it has one). */
+typedef struct onnx_constant {
+    const char *name;
+    const Onnx__TensorProto *tensor;
+    const Onnx__AttributeProto *value; /* value_float, value_ints ... */
+    tensor_id id;                      /* TENSOR_NONE until something reads it */
+} onnx_constant;
+
+/* What a node still lacks until the shape of its input is known. */
+typedef enum onnx_pending {
+    ONNX_NOTHING,
+    ONNX_SAME_UPPER,    /* auto_pad */
+    ONNX_SAME_LOWER,    /* auto_pad */
+    ONNX_REVERSED_PERM, /* Transpose without perm */
+    ONNX_FLAT_SOFTMAX   /* before opset 13: over all axes from `axis` on */
+} onnx_pending;
+
+typedef struct onnx_importer {
+    onnx_file file;
+    const Onnx__GraphProto *src;
+    char *dir; /* of the model file, for external data */
+    size_t max_bytes;
+    const ptq_env *env;
+    graph *g; /* owned until handed to the model */
+    onnx_constant *constants;
+    int n_constants;
+    strmap *names;     /* tensor name -> index of its constant, or -1 when computed */
+    strmap *producers; /* tensor name -> index of the node in src->node */
+    strmap *pending;   /* node name -> onnx_pending */
+    const char **node_names;
+} onnx_importer;
+
+/* The constant behind a tensor: itself, or through Q, DQ, Transpose, Reshape, Identity ...; NULL
+ * when it is computed from inputs. */
+onnx_constant *onnx_find_constant(const onnx_importer *im, const char *tensor_name);
+PTQ_CHECKED ptq_status onnx_constant_shape(const onnx_constant *c, shape *s, ptq_error *err);
+
+/* A tensor the graph has for `name`: "" is TENSOR_NONE, constants are added at their first use. */
+PTQ_CHECKED ptq_status onnx_resolve(onnx_importer *im, const char *name, tensor_id *id,
+                                    ptq_error *err);
+/* A new integer constant "<node>.<what>": parameters of old opsets that are inputs now. */
+typedef struct onnx_ints {
+    const char *what;
+    int n;
+    const int64_t *values;
+} onnx_ints;
+PTQ_CHECKED ptq_status onnx_add_ints(onnx_importer *im, const char *node_name, onnx_ints ints,
+                                     tensor_id *id, ptq_error *err);
+PTQ_CHECKED ptq_status onnx_set_pending(onnx_importer *im, const node *n, onnx_pending what,
+                                        ptq_error *err);
+
+/* Fills im->node_names: layers by their weights, the others as the file calls them; all unique
+ * (onnx_import_names.c). */
+PTQ_CHECKED ptq_status onnx_name_nodes(onnx_importer *im, ptq_error *err);
+
+/* Fills what the file says about itself: classes, stride, parameters, metadata ... */
+PTQ_CHECKED ptq_status onnx_describe(const onnx_importer *im, model *m, ptq_error *err);
+
+/* Whether the node's operator can be read (onnx_import_ops.c). */
+bool onnx_op_known(const Onnx__NodeProto *src);
+/* Fills n->op, n->attr and may change the inputs. n->inputs has room for ONNX_SPARE_INPUTS more. */
+enum { ONNX_SPARE_INPUTS = 4 };
+PTQ_CHECKED ptq_status onnx_read_node(onnx_importer *im, const Onnx__NodeProto *src, node *n,
+                                      ptq_error *err);
+typedef ptq_status onnx_read_fn(onnx_importer *im, const Onnx__NodeProto *src, node *n,
+                                ptq_error *err);
+/* Operators with windows (onnx_import_window.c). */
+onnx_read_fn onnx_read_conv;
+onnx_read_fn onnx_read_pool;
+onnx_read_fn onnx_read_resize;
+onnx_read_fn onnx_read_upsample;
+
+/* After sorting: pending parameters, constant parameters, shapes (onnx_import_settle.c). */
+PTQ_CHECKED ptq_status onnx_settle(onnx_importer *im, ptq_error *err);
+
+#endif
