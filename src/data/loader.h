@@ -6,14 +6,7 @@
 #define DATA_LOADER_H
 
 #include "data/dataset.h"
-
-/* How one image was placed: what maps boxes back (eval.md §3). */
-typedef struct placement {
-    int item;                /* index in dataset->items */
-    int height0, width0;     /* decoded image */
-    double ratio_h, ratio_w; /* resized / original */
-    double pad_x, pad_y;     /* unrounded halves */
-} placement;
+#include "data/picture.h"
 
 typedef struct batch {
     int n, height, width;
@@ -42,11 +35,5 @@ int loader_n_batches(const loader *l);
 /* Next batch, or *out = NULL at the end (the next call starts again). Valid until the next call. */
 PTQ_CHECKED ptq_status loader_next(loader *l, const batch **out, ptq_error *err);
 PTQ_CHECKED ptq_status loader_rewind(loader *l, ptq_error *err);
-
-/* One image as `detect.py --no auto` would place it: letterboxed to size x size (auto=false,
- * scaleup=true as load_image + letterbox do together). *images is [1,3,size,size], mem_free() it.
- */
-PTQ_CHECKED ptq_status load_image_square(const char *path, int size, float **images,
-                                         placement *place, ptq_error *err);
 
 #endif

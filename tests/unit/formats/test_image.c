@@ -23,7 +23,7 @@ static void assert_pixels(const char *picture, const char *npy)
     image_clear(&i);
 }
 
-/* Expected: OpenCV's imread (tests/golden/images/regenerate.py). */
+/* Expected: OpenCV's imread (tests/golden/images/regenerate_images.py). */
 static void pixels_equal_those_of_opencv(void **state)
 {
     (void)state;
@@ -144,7 +144,8 @@ static void damaged_pictures_are_refused(void **state)
     assert_status(read_changed("rgba.png", 40, -1, 0, &err), PTQ_FORMAT);
     assert_status(read_changed("rgba.png", -30, -1, 0, &err), PTQ_FORMAT);
     assert_status(read_changed("rgba.png", -1, 1000, 0, &err), PTQ_FORMAT); /* checksum */
-    assert_status(image_read("tests/golden/images/regenerate.py", &i, &err), PTQ_UNSUPPORTED);
+    assert_status(image_read("tests/golden/images/regenerate_images.py", &i, &err),
+                  PTQ_UNSUPPORTED);
     assert_non_null(strstr(err.message, "convert"));
 }
 

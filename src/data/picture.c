@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "data/picture.h"
+
+#include "base/mem.h"
+#include "data/letterbox.h"
+#include "data/resize.h"
+
+/* Brings the longer side to `size`. The product is cut, not rounded, and its own rounding matters:
+ * 616 * (640 / 616.0) is just below 640. */
+static ptq_status scale_to(image *picture, int size, ptq_error *err)
+{
+    int longer = picture->width > picture->height ? picture->width : picture->height;
+    if (longer == size)
+        return PTQ_OK;
+    double ratio = (double)size / longer;
+    int width = (int)(picture->width * ratio), height = (int)(picture->height * ratio);
+    image scaled;
+    PTQ_TRY(image_resize(picture, width > 1 ? width : 1, height > 1 ? height : 1,
+                         ratio < 1 ? RESIZE_AREA : RESIZE_LINEAR, &scaled, err));
+    image_clear(picture);
+    *picture = scaled;
+    return PTQ_OK;
+}
+
+ptq_status picture_load(const char *path, const picture_target *target, unsigned char *planes,
+                        placement *place, ptq_error *err)
+{
+    image picture;
+    PTQ_TRY(image_read(path, &picture, err));
+    int height0 = picture.height, width0 = picture.width;
+    letterbox box = {0};
+    ptq_status status = scale_to(&picture, target->size, err);
+    if (status == PTQ_OK) {
+        letterbox_options options = {.width = target->width, .height = target->height};
+        box = letterbox_fit(picture.width, picture.height, &options);
+        status = letterbox_draw(&box, &picture, planes, err);
+    }
+    if (status == PTQ_OK) {
+        place->height0 = height0;
+        place->width0 = width0;
+        place->height = box.inner_height;
+        place->width = box.inner_width;
+        place->ratio_h = (double)box.inner_height / height0;
+        place->ratio_w = (double)box.inner_width / width0;
+        place->pad_x = box.pad_x;
+        place->pad_y = box.pad_y;
+    } else {
+        error_context(err, "cannot resize '%s'", path);
+    }
+    image_clear(&picture);
+    return status;
+}
+
+void picture_to_float(const unsigned char *bytes, size_t n, float *out)
+{
+    for (size_t i = 0; i < n; i++)
+        out[i] = (float)bytes[i] / 255.f;
+}
+
+ptq_status load_image_square(const char *path, int size, float **images, placement *place,
+                             ptq_error *err)
+{
+    if (size <= 0 || size > 1 << 14)
+        return error_set(err, PTQ_USAGE, "an image size of %d is not possible", size);
+    size_t n = (size_t)size * (size_t)size * 3;
+    unsigned char *planes = mem_alloc(n);
+    float *values = mem_alloc_aligned(n * sizeof *values);
+    placement placed = {0};
+    ptq_status status;
+    if (planes && values)
+        status = picture_load(path, &(picture_target){size, size, size}, planes, &placed, err);
+    else
+        status = error_no_memory(err, n * 5, "a picture");
+    if (status == PTQ_OK) {
+        picture_to_float(planes, n, values);
+        *images = values;
+        *place = placed;
+    } else {
+        mem_free(values);
+    }
+    mem_free(planes);
+    return status;
+}

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* data/picture.h — from a file to what a network is fed with: decoded, resized, letterboxed.
+ *
+ * YOLOv7's evaluation path, load_image() and then letterbox(auto=False, scaleup=False): the longer
+ * side becomes `size` (small pictures are enlarged), then the rest of the canvas is filled.
+ * Spec: data.md §3.
+ */
+#ifndef DATA_PICTURE_H
+#define DATA_PICTURE_H
+
+#include <stddef.h>
+
+#include "base/error.h"
+
+/* How one image was placed: what maps boxes back (eval.md §3). */
+typedef struct placement {
+    int item;                /* index in dataset->items; 0 for a single picture */
+    int height0, width0;     /* decoded image */
+    int height, width;       /* resized image, without the border */
+    double ratio_h, ratio_w; /* resized / original: height / height0, width / width0 */
+    double pad_x, pad_y;     /* unrounded halves of the border */
+} placement;
+
+typedef struct picture_target {
+    int size;          /* of the longer side */
+    int height, width; /* of the canvas */
+} picture_target;
+
+/* planes: [3][height][width] R, G, B bytes. place->item stays untouched. */
+PTQ_CHECKED ptq_status picture_load(const char *path, const picture_target *target,
+                                    unsigned char *planes, placement *place, ptq_error *err);
+
+/* out[i] = bytes[i] / 255, rounded as a float division. */
+void picture_to_float(const unsigned char *bytes, size_t n, float *out);
+
+/* One image letterboxed to size x size, as a square batch of one. *images is [1,3,size,size], RGB
+ * / 255; mem_free() it. */
+PTQ_CHECKED ptq_status load_image_square(const char *path, int size, float **images,
+                                         placement *place, ptq_error *err);
+
+#endif
