@@ -50,6 +50,17 @@ void *mem_resize(void *p, size_t n, size_t size)
     return realloc(p, bytes ? bytes : 1);
 }
 
+void *mem_grow(void *p, size_t *cap, size_t n, size_t size)
+{
+    if (p && n <= *cap)
+        return p;
+    size_t wanted = n > *cap * 2 ? n : *cap * 2;
+    void *grown = mem_resize(p, wanted, size);
+    if (grown)
+        *cap = wanted;
+    return grown;
+}
+
 void *mem_alloc_aligned(size_t bytes)
 {
     if (bytes > SIZE_MAX - 2 * MEM_PAD)

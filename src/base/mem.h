@@ -17,6 +17,9 @@ void *mem_alloc(size_t bytes);                    /* uninitialised; bytes 0 give
 void *mem_zalloc(size_t bytes);                   /* zeroed */
 void *mem_array(size_t n, size_t size);           /* zeroed, NULL on overflow */
 void *mem_resize(void *p, size_t n, size_t size); /* realloc to n*size, NULL on overflow; p kept */
+/* Room for at least n items, *cap of them, at least doubled when it grows; NULL: out of memory, and
+ * p and *cap are kept. */
+void *mem_grow(void *p, size_t *cap, size_t n, size_t size);
 void *mem_alloc_aligned(size_t bytes); /* 64-byte aligned, MEM_PAD readable bytes after */
 void mem_free(void *p);                /* for all of the above; NULL allowed */
 char *mem_strdup(const char *s);

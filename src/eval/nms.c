@@ -69,16 +69,29 @@ void nms_destroy(nms *n)
     mem_free(n);
 }
 
-static ptq_status reserve(void **array, size_t *cap, size_t n, size_t size, ptq_error *err)
+static ptq_status reserve_items(nms *n, size_t n_items, ptq_error *err)
 {
-    if (n <= *cap)
-        return PTQ_OK;
-    size_t wanted = n + *cap;
-    void *grown = mem_resize(*array, wanted, size);
-    if (!grown)
-        return error_no_memory(err, n * size, "non-maximum suppression");
-    *array = grown;
-    *cap = wanted;
+    sort_item *items = mem_grow(n->items, &n->items_cap, n_items, sizeof *items);
+    if (!items)
+        return error_no_memory(err, n_items * sizeof *items, "candidate boxes");
+    n->items = items;
+    return PTQ_OK;
+}
+
+/* What follows collecting: all sizes are known now. */
+static ptq_status reserve_rest(nms *n, size_t n_items, size_t n_lists, size_t n_kept,
+                               ptq_error *err)
+{
+    sort_item *scratch = mem_grow(n->scratch, &n->scratch_cap, n_items, sizeof *scratch);
+    n->scratch = scratch ? scratch : n->scratch;
+    int *newest = mem_grow(n->newest, &n->newest_cap, n_lists, sizeof *newest);
+    n->newest = newest ? newest : n->newest;
+    kept_box *kept = mem_grow(n->kept, &n->kept_cap, n_kept, sizeof *kept);
+    n->kept = kept ? kept : n->kept;
+    detection *dets = mem_grow(n->dets, &n->dets_cap, n_kept, sizeof *dets);
+    n->dets = dets ? dets : n->dets;
+    if (!scratch || !newest || !kept || !dets)
+        return error_no_memory(err, n_items * sizeof *scratch, "non-maximum suppression");
     return PTQ_OK;
 }
 
@@ -152,8 +165,7 @@ static ptq_status collect(nms *n, const predictions *p, const nms_options *o, si
         const float *row = p->rows + (size_t)r * (size_t)(nc + 5);
         if (!(row[4] > o->conf))
             continue;
-        PTQ_TRY(
-            reserve((void **)&n->items, &n->items_cap, count + (size_t)nc, sizeof *n->items, err));
+        PTQ_TRY(reserve_items(n, count + (size_t)nc, err));
         uint32_t first = (uint32_t)r * (uint32_t)nc;
         size_t added;
         if (nc == 1)
@@ -268,11 +280,8 @@ ptq_status nms_run(nms *n, const predictions *p, const nms_options *options, con
     bool apart;
     PTQ_TRY(collect(n, p, options, &n_items, &apart, err));
     n_items = drop_hopeless(n, n_items, (size_t)options->max_nms);
-    size_t n_lists = (size_t)p->n_classes, n_kept = (size_t)options->max_det;
-    PTQ_TRY(reserve((void **)&n->scratch, &n->scratch_cap, n_items, sizeof *n->scratch, err));
-    PTQ_TRY(reserve((void **)&n->newest, &n->newest_cap, n_lists, sizeof *n->newest, err));
-    PTQ_TRY(reserve((void **)&n->kept, &n->kept_cap, n_kept, sizeof *n->kept, err));
-    PTQ_TRY(reserve((void **)&n->dets, &n->dets_cap, n_kept, sizeof *n->dets, err));
+    size_t n_lists = (size_t)p->n_classes;
+    PTQ_TRY(reserve_rest(n, n_items, n_lists, (size_t)options->max_det, err));
     radix_sort(n->items, n->scratch, n_items);
     if (n_items > (size_t)options->max_nms)
         n_items = (size_t)options->max_nms;

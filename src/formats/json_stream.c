@@ -451,6 +451,20 @@ ptq_status json_next_item(json_stream *s, bool *more, ptq_error *err)
     return next(s, ']', more, err);
 }
 
+ptq_status json_read_numbers(json_stream *s, double *values, int n, ptq_error *err)
+{
+    bool more;
+    PTQ_TRY(json_begin_array(s, err));
+    for (int i = 0; i < n; i++) {
+        PTQ_TRY(json_next_item(s, &more, err));
+        if (!more)
+            return json_error(s, PTQ_FORMAT, err, "expected %d numbers, found %d", n, i);
+        PTQ_TRY(json_read_number(s, &values[i], err));
+    }
+    PTQ_TRY(json_next_item(s, &more, err));
+    return more ? json_error(s, PTQ_FORMAT, err, "expected %d numbers, found more", n) : PTQ_OK;
+}
+
 ptq_status json_peek(json_stream *s, json_kind *kind, ptq_error *err)
 {
     int c;

@@ -45,6 +45,8 @@ PTQ_CHECKED ptq_status json_begin_array(json_stream *s, ptq_error *err);
 PTQ_CHECKED ptq_status json_next_item(json_stream *s, bool *more, ptq_error *err);
 
 PTQ_CHECKED ptq_status json_read_number(json_stream *s, double *value, ptq_error *err);
+/* An array of exactly n numbers. */
+PTQ_CHECKED ptq_status json_read_numbers(json_stream *s, double *values, int n, ptq_error *err);
 /* A number without a fraction, below 2^53 in magnitude (42 or 42.0). */
 PTQ_CHECKED ptq_status json_read_integer(json_stream *s, int64_t *value, ptq_error *err);
 /* true and false, or a number: anything but 0 is true. */
