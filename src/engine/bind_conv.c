@@ -15,16 +15,49 @@ typedef struct conv_job {
     const char *precision;
 } conv_job;
 
-static void fill_window(conv_desc *d, const conv_attr *a)
+/* By its instructions; the reference simulates them. */
+static bool has_bf16(const builder *b)
 {
+    return b->options->level >= CPU_AVX512BF16 || b->options->level == CPU_REF;
+}
+
+conv_desc bind_conv_desc(const builder *b, const node *n)
+{
+    const conv_attr *a = &n->attr.conv;
+    const tensor *x = graph_tensor_const(b->g, n->inputs[0]);
+    const tensor *y = graph_tensor_const(b->g, n->outputs[0]);
+    conv_desc made = {.groups = a->groups,
+                      .act = bind_activation(&a->act),
+                      .src = view_nhwc(x->type, x->shape.dim, x->shape.dim[1]),
+                      .dst = view_nhwc(y->type, y->shape.dim, y->shape.dim[1]),
+                      .threads = b->options->threads};
+    conv_desc *d = &made;
     for (int i = 0; i < 2; i++) {
         d->kernel[i] = a->kernel[i];
         d->stride[i] = a->stride[i];
         d->dilation[i] = a->dilation[i];
         d->pad[i] = a->pad[i];
     }
-    d->groups = a->groups;
-    d->act = bind_activation(&a->act);
+    if (n->op == GRAPH_OP_QCONV) {
+        d->math = CONV_INT8;
+        d->x_scale = a->x_scale;
+        d->x_zero = a->x_zero;
+        d->out_scale = a->out_scale;
+        d->out_zero = a->out_zero;
+        d->exact = b->options->exact;
+    } else if (a->compute == COMPUTE_BF16 && has_bf16(b)) {
+        d->math = CONV_BF16;
+        d->src.type = DTYPE_BF16;
+    } else {
+        d->math = CONV_F32;
+        d->src.type = d->dst.type = DTYPE_F32;
+    }
+    return made;
+}
+
+static layout source_layout(const builder *b, const conv_desc *d)
+{
+    return conv_best(d, b->options->level)->takes_strides ? LAYOUT_NHWC : LAYOUT_PACKED;
 }
 
 static ptq_status typed_constant(builder *b, tensor_id id, dtype type, const char *what,
@@ -43,7 +76,6 @@ static ptq_status finish(builder *b, conv_job *j)
     conv_desc *d = &j->desc;
     d->src = *build_view(b, j->src);
     d->dst = *build_view(b, j->dst);
-    d->threads = b->options->threads;
     PTQ_TRY(conv_create(d, &j->weights, b->e->context, &c, b->err));
     ptq_status status = build_conv(b, c, j->src, j->dst, j->precision);
     if (status != PTQ_OK)
@@ -76,7 +108,7 @@ static ptq_status round_weights(builder *b, const conv_desc *d, conv_job *j, boo
 static ptq_status conv_f16(builder *b, const node *n, conv_job *j)
 {
     value_id dst = j->dst, raw, rounded;
-    PTQ_TRY(build_input(b, n->inputs[0], LAYOUT_NHWC, DTYPE_F32, &raw));
+    PTQ_TRY(build_input(b, n->inputs[0], source_layout(b, &j->desc), DTYPE_F32, &raw));
     view v = *build_view(b, raw);
     PTQ_TRY(build_temporary(b, &v, &rounded));
     PTQ_TRY(add_unary(b, UNARY_ROUND_F16, raw, rounded));
@@ -92,11 +124,9 @@ static ptq_status conv_f16(builder *b, const node *n, conv_job *j)
 static ptq_status conv_bf16(builder *b, const node *n, conv_job *j)
 {
     j->precision = "bf16";
-    PTQ_TRY(build_input(b, n->inputs[0], LAYOUT_NHWC, DTYPE_BF16, &j->src));
-    if (b->options->level >= CPU_AVX512BF16 || b->options->level == CPU_REF) {
-        j->desc.math = CONV_BF16;
+    PTQ_TRY(build_input(b, n->inputs[0], source_layout(b, &j->desc), DTYPE_BF16, &j->src));
+    if (has_bf16(b))
         return finish(b, j);
-    }
     value_id dst = j->dst, narrow = j->src;
     view wide = *build_view(b, narrow);
     wide.type = DTYPE_F32;
@@ -121,21 +151,18 @@ static ptq_status conv_float(builder *b, const node *n, conv_job *j)
         j->weights.bias = data;
     }
     PTQ_TRY(build_output(b, n->outputs[0], &j->dst));
-    j->desc.src = build_dense_view(b, n->inputs[0]);
-    j->desc.dst = *build_view(b, j->dst);
     if (n->attr.conv.compute == COMPUTE_BF16)
         return conv_bf16(b, n, j);
     if (n->attr.conv.compute == COMPUTE_F16_SIM)
         return conv_f16(b, n, j);
     j->precision = "fp32";
-    PTQ_TRY(build_input(b, n->inputs[0], LAYOUT_NHWC, DTYPE_F32, &j->src));
+    PTQ_TRY(build_input(b, n->inputs[0], source_layout(b, &j->desc), DTYPE_F32, &j->src));
     return finish(b, j);
 }
 
 ptq_status bind_conv(builder *b, const node *n)
 {
-    conv_job j = {.desc = {.math = CONV_F32}};
-    fill_window(&j.desc, &n->attr.conv);
+    conv_job j = {.desc = bind_conv_desc(b, n)};
     ptq_status status = conv_float(b, n, &j);
     mem_free(j.own_weights);
     return status;
@@ -143,14 +170,8 @@ ptq_status bind_conv(builder *b, const node *n)
 
 ptq_status bind_qconv(builder *b, const node *n)
 {
-    const conv_attr *a = &n->attr.conv;
     const void *scales, *bias = NULL;
-    conv_job j = {.desc = {.math = CONV_INT8, .x_scale = a->x_scale, .x_zero = a->x_zero},
-                  .precision = "int8"};
-    fill_window(&j.desc, a);
-    j.desc.out_scale = a->out_scale;
-    j.desc.out_zero = a->out_zero;
-    j.desc.exact = b->options->exact;
+    conv_job j = {.desc = bind_conv_desc(b, n), .precision = "int8"};
     PTQ_TRY(typed_constant(b, n->inputs[1], DTYPE_I8, "weight", &j.weights.weight));
     PTQ_TRY(typed_constant(b, n->inputs[2], DTYPE_F32, "weight scale", &scales));
     if (bind_has_input(n, 3))
@@ -164,7 +185,7 @@ ptq_status bind_qconv(builder *b, const node *n)
         return error_set(b->err, PTQ_SHAPE, "node '%s' needs one weight scale per output channel",
                          n->name);
     dtype type = graph_tensor_const(b->g, n->inputs[0])->type;
-    PTQ_TRY(build_input(b, n->inputs[0], LAYOUT_NHWC, type, &j.src));
+    PTQ_TRY(build_input(b, n->inputs[0], source_layout(b, &j.desc), type, &j.src));
     PTQ_TRY(build_output(b, n->outputs[0], &j.dst));
     return finish(b, &j);
 }

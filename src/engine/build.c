@@ -149,7 +149,8 @@ static ptq_status first_value(builder *b, tensor_id id)
 static bool has_layout(const view *v, layout want)
 {
     return want == LAYOUT_ANY || (want == LAYOUT_DENSE && view_is_dense(v)) ||
-           (want == LAYOUT_NHWC && view_is_nhwc(v, NULL));
+           (want == LAYOUT_NHWC && view_is_nhwc(v, NULL)) ||
+           (want == LAYOUT_PACKED && view_is_packed(v));
 }
 
 ptq_status build_input(builder *b, tensor_id id, layout want, dtype type, value_id *out)
@@ -164,7 +165,7 @@ ptq_status build_input(builder *b, tensor_id id, layout want, dtype type, value_
         }
     view v = build_dense_view(b, id);
     v.type = type;
-    bool as_image = want == LAYOUT_NHWC || (want == LAYOUT_ANY && s->is_image);
+    bool as_image = want >= LAYOUT_NHWC || (want == LAYOUT_ANY && s->is_image);
     if (as_image) {
         int64_t channels = v.dim[1];
         v = view_nhwc(type, v.dim, channels);

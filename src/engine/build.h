@@ -14,7 +14,8 @@
 typedef enum layout {
     LAYOUT_ANY,
     LAYOUT_DENSE, /* row-major without gaps */
-    LAYOUT_NHWC   /* channels-last, any pixel stride */
+    LAYOUT_NHWC,  /* channels-last, any pixel stride */
+    LAYOUT_PACKED /* channels-last without gaps */
 } layout;
 
 /* What is known of a tensor while building. */
@@ -91,6 +92,8 @@ bind_fn bind_concat, bind_reshape, bind_transpose, bind_split, bind_slice; /* bi
 bind_fn bind_identity, bind_expand, bind_space_to_depth, bind_shape, bind_fill; /* bind_move.c */
 
 /* Small helpers of the rules. */
+/* The convolution a node asks for, between packed images. */
+conv_desc bind_conv_desc(const builder *b, const node *n);
 unary_param bind_activation(const activation *a);
 bool bind_has_input(const node *n, int i);
 int bind_axis(int axis, int rank); /* negative: from the end */

@@ -69,6 +69,27 @@ static bool mark_node(builder *b, const node *n)
     return changed;
 }
 
+/* Whether the node can read or write an image whose pixels have gaps. */
+static bool takes_strides(const builder *b, const node *n)
+{
+    if (n->op != GRAPH_OP_CONV && n->op != GRAPH_OP_QCONV)
+        return true;
+    conv_desc d = bind_conv_desc(b, n);
+    return conv_best(&d, b->options->level)->takes_strides;
+}
+
+static bool all_take_strides(const builder *b, tensor_id id)
+{
+    enum { MAX_CONSUMERS = 16 };
+    node_id consumers[MAX_CONSUMERS];
+    int n = graph_consumers(b->g, id, consumers, MAX_CONSUMERS);
+    bool good =
+        n <= MAX_CONSUMERS && takes_strides(b, graph_node_const(b->g, graph_producer(b->g, id)));
+    for (int i = 0; good && i < n; i++)
+        good = takes_strides(b, graph_node_const(b->g, consumers[i]));
+    return good;
+}
+
 /* Whether `id` can be computed inside the output of the concatenation `n`. */
 static bool fits_in_place(const builder *b, const node *n, tensor_id id, int axis)
 {
@@ -79,8 +100,9 @@ static bool fits_in_place(const builder *b, const node *n, tensor_id id, int axi
         return false;
     if (b->slots[id].whole != TENSOR_NONE || t->type != whole->type)
         return false;
-    bool is_img = b->slots[id].is_image;
-    return is_img == b->slots[n->outputs[0]].is_image && (!is_img || axis == 1);
+    if (b->slots[id].is_image != b->slots[n->outputs[0]].is_image)
+        return false;
+    return !b->slots[id].is_image || (axis == 1 && all_take_strides(b, id));
 }
 
 static void place_parts(builder *b, const node *n)

@@ -37,6 +37,14 @@ void conv_context_destroy(conv_context *c)
     mem_free(c);
 }
 
+const conv_impl *conv_best(const conv_desc *d, cpu_level level)
+{
+    int i = 0;
+    while (i < N_IMPLS - 1 && (impls[i]->level > level || !impls[i]->can(d)))
+        i++;
+    return impls[i];
+}
+
 ptq_status conv_create(const conv_desc *d, const conv_weights *w, conv_context *context, conv **out,
                        ptq_error *err)
 {

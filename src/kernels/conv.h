@@ -69,7 +69,8 @@ typedef struct conv_context conv_context;
 struct conv_impl {
     const char *name;
     cpu_level level;
-    bool runs_whole; /* brings its own threads: run only as part 0 of 1 */
+    bool runs_whole;    /* brings its own threads: run only as part 0 of 1 */
+    bool takes_strides; /* pixels may be further apart than their channels need */
     bool (*can)(const conv_desc *d);
     /* PTQ_UNSUPPORTED: cannot do this one after all; the next in the list is tried. */
     ptq_status (*create)(const conv_desc *d, const conv_weights *w, conv_context *context,
@@ -84,6 +85,8 @@ struct conv_impl {
 PTQ_CHECKED ptq_status conv_context_create(cpu_level level, conv_context **out, ptq_error *err);
 void conv_context_destroy(conv_context *c); /* NULL allowed; after its convolutions */
 
+/* What conv_create() will try first for packed images like these. */
+const conv_impl *conv_best(const conv_desc *d, cpu_level level);
 PTQ_CHECKED ptq_status conv_create(const conv_desc *d, const conv_weights *w, conv_context *context,
                                    conv **out, ptq_error *err);
 void conv_destroy(conv *c); /* NULL allowed */

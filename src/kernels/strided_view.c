@@ -73,6 +73,12 @@ bool view_is_nhwc(const view *v, int64_t *pixel_stride)
     return true;
 }
 
+bool view_is_packed(const view *v)
+{
+    int64_t pixel_stride;
+    return view_is_nhwc(v, &pixel_stride) && pixel_stride == v->dim[1];
+}
+
 bool view_same_dims(const view *a, const view *b)
 {
     return a->rank == b->rank && memcmp(a->dim, b->dim, (size_t)a->rank * sizeof *a->dim) == 0;

@@ -34,6 +34,7 @@ int64_t view_count(const view *v); /* elements */
 bool view_is_dense(const view *v); /* row-major without gaps */
 /* Whether `v` is stored as view_nhwc() says; *pixel_stride may be NULL. */
 bool view_is_nhwc(const view *v, int64_t *pixel_stride);
+bool view_is_packed(const view *v); /* NHWC without gaps */
 bool view_same_dims(const view *a, const view *b);
 /* `v` repeated to `dim` by the rules of ONNX (numpy); false when it does not fit. */
 bool view_broadcast(const view *v, int rank, const int64_t *dim, view *out);

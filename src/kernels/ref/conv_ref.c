@@ -189,6 +189,7 @@ static const char *info(const conv *c)
 const conv_impl conv_ref = {
     .name = "conv_ref",
     .level = CPU_REF,
+    .takes_strides = true,
     .can = can,
     .create = create,
     .run = run,
