@@ -12,8 +12,9 @@ static void print_layers(str *out, const json_t *layers)
     double total = 0;
     for (size_t i = 0; i < json_array_size(layers); i++)
         total += fmax(0, field_number(json_array_get(layers, i), "ms"));
-    table t = TABLE_INIT("llllrrr");
-    table_row(&t, (const char *[]){"layer", "op", "kernel", "runs in", "ms", "share", "Gop/s"});
+    table t = TABLE_INIT("llllrrrr");
+    table_row(&t, (const char *[]){"layer", "op", "kernel", "runs in", "ms", "share", "Gop/s",
+                                   "of peak"});
     for (size_t i = 0; i < json_array_size(layers); i++) {
         const json_t *layer = json_array_get(layers, i);
         double ms = field_number(layer, "ms");
@@ -23,7 +24,12 @@ static void print_layers(str *out, const json_t *layers)
         table_cell(&t, "%s", field_text(layer, "precision", ""));
         table_number(&t, 3, ms);
         table_cell(&t, "%.1f %%", total > 0 && ms > 0 ? 100 * ms / total : 0);
-        table_number(&t, 1, field_number(layer, "gop") / ms * 1e3);
+        double gop = field_number(layer, "gop"), of_peak = field_number(layer, "peak_fraction");
+        table_number(&t, 1, gop > 0 ? gop / ms * 1e3 : (double)NAN);
+        if (isnan(of_peak))
+            table_cell(&t, "-");
+        else
+            table_cell(&t, "%.0f %%", 100 * of_peak);
     }
     table_print(&t, out, 2);
 }

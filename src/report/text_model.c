@@ -13,6 +13,10 @@ static void print_file(str *out, const report_view *view)
     const json_t *model = view->model;
     str_add(out, field_text(model, "path", "model"));
     const char *format = field_text(view->result, "format", field_text(model, "format", NULL));
+    if (format && strcmp(format, "pt") == 0)
+        format = "PyTorch checkpoint";
+    else if (format && strcmp(format, "onnx") == 0)
+        format = field_flag(view->result, "has_qdq", false) ? "ONNX with Q/DQ" : "ONNX";
     if (format)
         str_addf(out, "  %s", format);
     double mib = field_number(model, "mib");
@@ -66,6 +70,9 @@ static void print_sizes(str *out, const json_t *result)
     print_stage(&t, is_fusable ? "before fusing" : "network", result, "");
     print_stage(&t, "after fusing", result, "_fused");
     table_print(&t, out, 2);
+    double classes = field_number(result, "classes"), stride = field_number(result, "stride");
+    if (classes > 0 && stride > 0)
+        str_addf(out, "  %.0f classes, largest stride %.0f\n", classes, stride);
     double largest = field_number(result, "fused_max_abs_diff");
     if (!isnan(largest))
         str_addf(out, "  largest difference of an output by fusing: %.2g\n", largest);
@@ -120,7 +127,7 @@ static void print_nodes(str *out, const json_t *nodes)
         table_cell(&t, "%s", field_text(node, "op", "?"));
         table_cell(&t, "%s", field_text(node, "name", ""));
         table_cell(&t, "%s", str_text(&shape));
-        table_cell(&t, "%s", field_text(node, "detail", ""));
+        table_cell(&t, "%s", field_text(node, "output", ""));
         str_clear(&shape);
     }
     table_print(&t, out, 2);

@@ -87,7 +87,7 @@ static void test_info_structure(void **state)
     (void)state;
     expect("info",
            "{\"schema\":1,\"model\":{\"path\":\"y.pt\",\"mib\":72.13,"
-           "\"sha256\":\"0123456789abcdef\"},\"result\":{\"format\":\"PyTorch checkpoint\","
+           "\"sha256\":\"0123456789abcdef\"},\"result\":{\"format\":\"pt\","
            "\"inputs\":[{\"name\":\"images\",\"shape\":[1,3,null,640],\"dtype\":\"float32\"}],"
            "\"layers\":415,\"parameters\":37622682,\"parameters_fused\":36907898,"
            "\"gflops\":106.47,\"fused_max_abs_diff\":1.5e-5,\"ops\":{\"Conv\":2,\"Add\":9},"
@@ -137,15 +137,15 @@ static void test_bench_and_small_ones(void **state)
            "{\"precision\":\"int8\",\"threads\":2,\"latency_ms\":{\"min\":9.5,\"median\":10,"
            "\"mean\":10.5,\"p90\":11,\"p99\":12,\"max\":13},\"images_per_s\":95.2,\"gop\":5,"
            "\"peak_fraction\":0.756,\"rss_mib\":120.2,\"layers\":[{\"name\":\"c\",\"op\":\"Conv\","
-           "\"kernel\":\"k\",\"precision\":\"int8\",\"ms\":2,\"gop\":1}]}]}}",
+           "\"kernel\":\"k\",\"precision\":\"int8\",\"ms\":2,\"gop\":1,\"peak_fraction\":0.5}]}]}}",
            100,
            "int8, 2 threads, batch 1, 640x640\n"
            "  latency     min 9.50  median 10.00  mean 10.50  p90 11.00  p99 12.00  max 13.00 ms\n"
            "  throughput  95.2 images/s\n"
            "  compute     5.0 Gop in 500.0 Gop/s, 76 % of the peak measured here\n"
            "  memory      120 MiB\n"
-           "  layer  op    kernel  runs in     ms    share  Gop/s\n"
-           "  c      Conv  k       int8     2.000  100.0 %  500.0\n");
+           "  layer  op    kernel  runs in     ms    share  Gop/s  of peak\n"
+           "  c      Conv  k       int8     2.000  100.0 %  500.0     50 %\n");
     expect("list", "{\"images\":12,\"output\":\"l.txt\"}", 100, "12 images\nwrote l.txt\n");
     expect("export", "{\"output\":\"f.onnx\",\"opset\":13,\"nodes\":312}", 100,
            "wrote f.onnx\nopset 13, 312 nodes\n");
