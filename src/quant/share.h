@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* quant/share.h — which quantizers share one range.
+ *
+ * A quantizer can move through Concat, MaxPool, nearest Resize, Slice, Split, Reshape and Transpose
+ * only when the scales on both sides are equal (algorithms.md §4.3, §5). So the tensors on both
+ * sides of such a node get one range when both carry a quantizer; this is transitive.
+ */
+#ifndef QUANT_SHARE_H
+#define QUANT_SHARE_H
+
+#include "quant/points.h"
+
+/* Fills `group` of every point and n_groups. Without options->share_scales every point is alone. */
+PTQ_CHECKED ptq_status share_groups(const graph *g, const quant_config *config,
+                                    const quant_options *options, quant_points *points,
+                                    ptq_error *err);
+
+#endif
