@@ -153,17 +153,23 @@ static const float *block_values(const value_rows *r, size_t i, counter *c, size
     return c->gathered;
 }
 
-/* Bit pattern of the largest |x|: ordered like the values, and NaN and infinity come out on top. */
-static int32_t largest_bits(const float *x, size_t n)
+/* What a look at some values tells. */
+typedef struct extent {
+    int32_t max_bits; /* pattern of the largest |x|: NaN and infinity come out on top */
+    int32_t negative; /* some value is below zero */
+} extent;
+
+static extent extent_of(const float *x, size_t n)
 {
-    int32_t largest = 0;
+    extent e = {0, 0};
     for (size_t i = 0; i < n; i++) {
         int32_t bits;
         memcpy(&bits, &x[i], sizeof bits);
-        bits &= INT32_MAX;
-        largest = bits > largest ? bits : largest;
+        int32_t magnitude = bits & INT32_MAX;
+        e.max_bits = magnitude > e.max_bits ? magnitude : e.max_bits;
+        e.negative |= (bits < 0) & (bits != INT32_MIN);
     }
-    return largest;
+    return e;
 }
 
 static float from_bits(int32_t bits)
@@ -239,11 +245,17 @@ static void exact_count_block(counter *c, const float *x, size_t n)
     }
 }
 
-static void exact_adopt(histogram *h, const histogram_pool *p, int32_t max_bits)
+static void adopt_extent(histogram *h, extent e)
 {
-    float max = from_bits(max_bits);
+    float max = from_bits(e.max_bits);
     if (max > h->max)
         h->max = max;
+    h->has_negative = h->has_negative || e.negative;
+}
+
+static void exact_adopt(histogram *h, const histogram_pool *p, extent e)
+{
+    adopt_extent(h, e);
     int exponent = exponent_for(h->max);
     if (exponent > h->exponent) {
         narrow_bins(h->counts, h->n_bins, exponent - h->exponent);
@@ -261,25 +273,30 @@ static ptq_status exact_add(histogram *h, histogram_pool *p, const value_rows *r
 {
     counters_reset(p, h->n_bins, h->exponent);
     int32_t max_bits = 0;
+    int32_t negative = 0;
     size_t n = n_blocks(r);
-#pragma omp parallel for num_threads(p->threads) schedule(static) reduction(max : max_bits)
+#pragma omp parallel for num_threads(p->threads) schedule(static) reduction(max                    \
+                                                                            : max_bits)            \
+    reduction(|                                                                                    \
+              : negative)
     for (size_t i = 0; i < n; i++) {
         counter *c = &p->counters[omp_get_thread_num()];
         size_t count;
         const float *x = block_values(r, i, c, &count);
-        int32_t bits = largest_bits(x, count);
-        if (bits > max_bits)
-            max_bits = bits;
-        if (bits >= INFINITY_BITS)
+        extent e = extent_of(x, count);
+        negative |= e.negative;
+        if (e.max_bits > max_bits)
+            max_bits = e.max_bits;
+        if (e.max_bits >= INFINITY_BITS)
             continue;
-        int exponent = exponent_for(from_bits(bits));
+        int exponent = exponent_for(from_bits(e.max_bits));
         if (exponent > c->exponent)
             counter_grow(c, exponent);
         exact_count_block(c, x, count);
     }
     if (max_bits >= INFINITY_BITS)
         return not_finite(err);
-    exact_adopt(h, p, max_bits);
+    exact_adopt(h, p, (extent){max_bits, negative});
     return PTQ_OK;
 }
 
@@ -358,19 +375,24 @@ static ptq_status compat_grow(histogram *h, float max, ptq_error *err)
     return PTQ_OK;
 }
 
-static int32_t batch_max_bits(histogram_pool *p, const value_rows *r)
+static extent batch_extent(histogram_pool *p, const value_rows *r)
 {
     int32_t max_bits = 0;
+    int32_t negative = 0;
     size_t n = n_blocks(r);
-#pragma omp parallel for num_threads(p->threads) schedule(static) reduction(max : max_bits)
+#pragma omp parallel for num_threads(p->threads) schedule(static) reduction(max                    \
+                                                                            : max_bits)            \
+    reduction(|                                                                                    \
+              : negative)
     for (size_t i = 0; i < n; i++) {
         size_t count;
         const float *x = block_values(r, i, &p->counters[omp_get_thread_num()], &count);
-        int32_t bits = largest_bits(x, count);
-        if (bits > max_bits)
-            max_bits = bits;
+        extent e = extent_of(x, count);
+        negative |= e.negative;
+        if (e.max_bits > max_bits)
+            max_bits = e.max_bits;
     }
-    return max_bits;
+    return (extent){max_bits, negative};
 }
 
 /* torch.histc: trunc(x / top * bins) in float32, the top itself in the last bin. */
@@ -410,10 +432,10 @@ static void compat_count(histogram *h, histogram_pool *p, const value_rows *r)
 
 static ptq_status compat_add(histogram *h, histogram_pool *p, const value_rows *r, ptq_error *err)
 {
-    int32_t max_bits = batch_max_bits(p, r);
-    if (max_bits >= INFINITY_BITS)
+    extent e = batch_extent(p, r);
+    if (e.max_bits >= INFINITY_BITS)
         return not_finite(err);
-    float max = from_bits(max_bits);
+    float max = from_bits(e.max_bits);
     if (h->n_bins == 0) {
         if (max == 0)
             return PTQ_OK;
@@ -423,8 +445,7 @@ static ptq_status compat_add(histogram *h, histogram_pool *p, const value_rows *
     }
     PTQ_TRY(counters_reserve(p, h->n_bins, r, err));
     compat_count(h, p, r);
-    if (max > h->max)
-        h->max = max;
+    adopt_extent(h, e);
     return PTQ_OK;
 }
 
@@ -512,6 +533,7 @@ ptq_status histogram_merge(histogram *dst, const histogram *src, ptq_error *err)
     else
         exact_merge(dst, src);
     dst->n_values += src->n_values;
+    dst->has_negative = dst->has_negative || src->has_negative;
     if (src->max > dst->max)
         dst->max = src->max;
     return PTQ_OK;

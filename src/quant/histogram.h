@@ -23,7 +23,8 @@ enum { HISTOGRAM_MAX_BINS = 1 << 22 }; /* compat: the growth is unbounded by its
 typedef struct histogram {
     bool is_compat;
     uint64_t n_values;
-    float max;        /* largest |x| so far */
+    float max; /* largest |x| so far */
+    bool has_negative;
     int exponent;     /* exact: bins are 2^exponent wide */
     int n_bins;       /* compat: 0 until the first value that is not zero */
     uint64_t *counts; /* n_bins */

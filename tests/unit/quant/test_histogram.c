@@ -31,6 +31,7 @@ static void assert_same(const histogram *a, const histogram *b)
 {
     assert_int_equal(a->n_values, b->n_values);
     assert_float_equal(a->max, b->max, 0);
+    assert_int_equal(a->has_negative, b->has_negative);
     assert_int_equal(a->exponent, b->exponent);
     assert_memory_equal(a->counts, b->counts, (size_t)a->n_bins * sizeof *a->counts);
 }
@@ -152,6 +153,21 @@ static void values_that_are_not_finite_are_refused(void **state)
     histogram_pool_destroy(pool);
 }
 
+static void only_values_below_zero_are_negative(void **state)
+{
+    (void)state;
+    static const float runs[3][3] = {{0, -0.0f, 1}, {2, 0, 0x1p-140f}, {0, -0x1p-140f, 1}};
+    for (int compat = 0; compat < 2; compat++) {
+        histogram h;
+        assert_ok(histogram_init(&h, compat != 0, &err));
+        for (int i = 0; i < 3; i++) {
+            add(&h, 1, runs[i], 3);
+            assert_int_equal(h.has_negative, i == 2);
+        }
+        histogram_clear(&h);
+    }
+}
+
 static void compat_growth_has_a_limit(void **state)
 {
     (void)state;
@@ -266,6 +282,7 @@ int main(void)
         cmocka_unit_test(exact_counts_ignore_order_batches_and_threads),
         cmocka_unit_test(strided_rows_are_gathered),
         cmocka_unit_test(values_that_are_not_finite_are_refused),
+        cmocka_unit_test(only_values_below_zero_are_negative),
         cmocka_unit_test(compat_growth_has_a_limit),
         cmocka_unit_test(compat_collects_as_the_original),
         cmocka_unit_test(compat_edges_grow_as_the_original),

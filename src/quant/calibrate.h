@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* quant/calibrate.h — one pass over the images: every tensor that a quantizer may read is watched,
+ * and its values are counted.
+ *
+ * With exact histograms the result depends only on the images and the model: not on their order,
+ * the batch size or (beyond the engine's own float32 rounding) the thread count.
+ */
+#ifndef QUANT_CALIBRATE_H
+#define QUANT_CALIBRATE_H
+
+#include "data/dataset.h"
+#include "quant/points.h"
+#include "quant/ranges.h"
+
+typedef struct calibrate_options {
+    bool is_compat;    /* batches of 4 in list order, bins as pytorch-quantization grows them */
+    double percentile; /* of the table in the result */
+    int image_size;    /* images are letterboxed to a square of this size */
+    int batch_size;    /* compat: 4 whatever is set */
+    int n_images;      /* 0: all */
+    bool shuffle;      /* draw n_images by env->seed */
+} calibrate_options;
+
+void calibrate_options_init(calibrate_options *o);
+
+/* Watches the tensors of all points, also of those that stay float, so that the result serves any
+ * later settings. `g` is the cleaned float graph; it is not changed. The dataset's items are put in
+ * another order by `shuffle`. A tensor read by several layers is watched once. PTQ_DATA when there
+ * are no images, or when a tensor is not finite (the message names it). */
+PTQ_CHECKED ptq_status calibrate(const graph *g, const quant_points *points, dataset *d,
+                                 const calibrate_options *options, const ptq_env *env, ranges **out,
+                                 ptq_error *err);
+
+#endif

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* quant/weight_range.h — the ranges of a weight, one per output channel or one for all. */
+#ifndef QUANT_WEIGHT_RANGE_H
+#define QUANT_WEIGHT_RANGE_H
+
+#include "graph/tensor.h"
+#include "quant/descriptor.h"
+
+/* Number of ranges: the length of d->axis, or 1. */
+int weight_range_count(const tensor *weight, const descriptor *d);
+
+/* Fills amax[weight_range_count()]. `weight` is a float32 constant. Max, or percentile, entropy and
+ * mse on a histogram of each channel with 2048 bins over [0, max|w|] (algorithms.md §2.6).
+ * PTQ_DATA when a weight is not finite. */
+PTQ_CHECKED ptq_status weight_range(const tensor *weight, const descriptor *d, float *amax,
+                                    ptq_error *err);
+
+#endif
