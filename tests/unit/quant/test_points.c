@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/str.h"
+#include "quant/points.h"
+#include "test.h"
+#include "test_net.h"
+
+static ptq_error err;
+
+typedef struct fixture {
+    graph *g;
+    quant_config *config;
+    quant_options options;
+    quant_points points;
+} fixture;
+
+static ptq_status find(fixture *f, const char *yaml)
+{
+    quant_config_destroy(f->config);
+    quant_points_clear(&f->points);
+    f->config = NULL;
+    assert_ok(yaml ? quant_config_parse(yaml, strlen(yaml), "q.yaml", &f->config, &err)
+                   : quant_config_load(NULL, &f->config, &err));
+    return quant_points_find(f->g, f->config, &f->options, &f->points, &err);
+}
+
+static fixture start(void)
+{
+    fixture f = {.g = test_net(1)};
+    quant_options_init(&f.options);
+    return f;
+}
+
+static void stop(fixture *f)
+{
+    quant_config_destroy(f->config);
+    quant_points_clear(&f->points);
+    graph_destroy(f->g);
+}
+
+static const quant_point *point(const fixture *f, const char *layer, int input)
+{
+    for (int i = 0; i < f->points.n; i++)
+        if (strcmp(f->points.items[i].layer, layer) == 0 && f->points.items[i].input_index == input)
+            return &f->points.items[i];
+    return NULL;
+}
+
+/* "{c1,c3}{c4,c5}": the groups of more than one, layers in execution order, extras with '+'. */
+static void assert_groups(const fixture *f, const char *want)
+{
+    str text = STR_INIT;
+    for (int group = 0; group < f->points.n_groups; group++) {
+        int n = 0;
+        for (int i = 0; i < f->points.n; i++)
+            n += f->points.items[i].group == group;
+        if (n < 2)
+            continue;
+        str_add(&text, "{");
+        for (int i = 0, k = 0; i < f->points.n; i++)
+            if (f->points.items[i].group == group)
+                str_addf(&text, "%s%s%s", k++ ? "," : "", f->points.items[i].layer,
+                         f->points.items[i].is_extra ? "+" : "");
+        str_add(&text, "}");
+    }
+    assert_string_equal(str_text(&text), want);
+    str_clear(&text);
+}
+
+static void convolutions_are_found_and_the_head_is_kept(void **state)
+{
+    (void)state;
+    fixture f = start();
+    assert_ok(find(&f, NULL));
+    assert_int_equal(f.points.n, 9);
+    assert_int_equal(quant_points_n_quantized(&f.points), 7);
+    assert_int_equal(point(&f, "c7", 0)->kept, QUANT_KEPT_HEAD);
+    assert_int_equal(point(&f, "c8", 0)->kept, QUANT_KEPT_HEAD);
+    assert_string_equal(graph_tensor_const(f.g, point(&f, "c5", 0)->tensor)->name, "cat");
+    assert_string_equal(graph_tensor_const(f.g, point(&f, "c5", 0)->weight)->name, "c5.weight");
+    assert_groups(&f, "");
+    f.options.quantize_head = true;
+    assert_ok(find(&f, NULL));
+    assert_int_equal(quant_points_n_quantized(&f.points), 9);
+    json_t *json = quant_points_write_json(f.g, &f.points);
+    assert_int_equal(json_array_size(json), 9);
+    json_decref(json);
+    stop(&f);
+}
+
+/* Linear layers, pools, transposed convolutions; what computes its own weight is left alone. */
+static void the_default_map(void **state)
+{
+    (void)state;
+    fixture f = {0};
+    quant_options_init(&f.options);
+    f.options.quantize_head = true;
+    assert_ok(graph_create(&f.g, &err));
+    shape s = shape_make(2, (int64_t[]){2, 6});
+    tensor_id x;
+    assert_ok(graph_add_tensor(f.g, "x", DTYPE_F32, &s, &x, &err));
+    assert_ok(graph_add_input(f.g, x, &err));
+    static const float zeros[36];
+    shape ws = shape_make(2, (int64_t[]){6, 6});
+    tensor_id w;
+    assert_ok(graph_add_const_copy(f.g, "w", DTYPE_F32, &ws, zeros, &w, &err));
+    op_attr attr = {.gemm = {.alpha = 1, .beta = 1, .trans_b = true}};
+    tensor_id y, z, self;
+    assert_ok(
+        graph_add_op(f.g, GRAPH_OP_GEMM, "fc", 2, (tensor_id[]){x, w}, &attr, NULL, &y, &err));
+    y = test_net_op(f.g, GRAPH_OP_RELU, "relu", 1, &y);
+    z = test_net_op(f.g, GRAPH_OP_MATMUL, "mm", 2, (tensor_id[]){y, w});
+    op_attr swap = {.perm = {2, {1, 0}}};
+    assert_ok(graph_add_op(f.g, GRAPH_OP_TRANSPOSE, "t", 1, &z, &swap, NULL, &self, &err));
+    self = test_net_op(f.g, GRAPH_OP_MATMUL, "self", 2, (tensor_id[]){z, self});
+    assert_ok(graph_add_output(f.g, self, &err));
+    assert_ok(graph_tidy(f.g, &err));
+    assert_ok(find(&f, NULL));
+    assert_int_equal(f.points.n, 2);
+    assert_int_equal(point(&f, "fc", 0)->weight_desc.axis, 0);
+    assert_int_equal(point(&f, "mm", 0)->weight_desc.axis, 1);
+    assert_ok(find(&f, "float_module_list: [Linear]"));
+    assert_int_equal(quant_points_n_quantized(&f.points), 0);
+    assert_int_equal(point(&f, "mm", 0)->kept, QUANT_KEPT_TYPE);
+    stop(&f);
+}
+
+static void layers_are_kept_for_a_reason(void **state)
+{
+    (void)state;
+    fixture f = start();
+    static const char *const exclude[] = {"c[01]$", "nothing", NULL};
+    f.options.exclude = exclude;
+    assert_ok(find(&f, "layers: [{match: c2, disabled: true}, {match: c3, input: {disabled: "
+                       "true}}]"));
+    assert_int_equal(point(&f, "c0", 0)->kept, QUANT_KEPT_EXCLUDED);
+    assert_int_equal(point(&f, "c2", 0)->kept, QUANT_KEPT_DISABLED);
+    assert_int_equal(point(&f, "c3", 0)->kept, QUANT_NOT_KEPT);
+    assert_int_equal(point(&f, "c3", 0)->group, -1);
+    json_t *kept = quant_points_write_kept(&f.points);
+    assert_int_equal(json_array_size(kept), 5);
+    assert_string_equal(json_string_value(json_object_get(json_array_get(kept, 0), "reason")),
+                        "excluded");
+    json_decref(kept);
+    stop(&f);
+}
+
+static void the_identity_side_of_an_add(void **state)
+{
+    (void)state;
+    fixture f = start();
+    f.options.residual = true;
+    assert_ok(find(&f, NULL));
+    const quant_point *p = point(&f, "add", 0);
+    assert_non_null(p);
+    assert_true(p->is_extra);
+    assert_string_equal(graph_tensor_const(f.g, p->tensor)->name, "c0.act");
+    assert_null(point(&f, "add", 1));
+    /* a float branch has nothing to fuse with */
+    static const char *const exclude[] = {"c2", NULL};
+    f.options.exclude = exclude;
+    assert_ok(find(&f, NULL));
+    assert_null(point(&f, "add", 0));
+    stop(&f);
+}
+
+static void custom_modules_get_what_they_ask_for(void **state)
+{
+    (void)state;
+    fixture f = start();
+    f.options.residual = true;
+    assert_ok(find(&f, "custom_quant_modules: [{op: Add, inputs: [0, 1]}, {op: MaxPool2d}]"));
+    assert_non_null(point(&f, "add", 0));
+    assert_non_null(point(&f, "add", 1));
+    assert_true(point(&f, "pool", 0)->is_extra);
+    assert_int_equal(f.points.n, 12);
+    assert_status(find(&f, "custom_quant_modules: [{op: Add, inputs: [2]}]"), PTQ_USAGE);
+    assert_non_null(strstr(err.message, "has no input 2"));
+    stop(&f);
+}
+
+/* c1, c3 read c0.act; c4 reads add, c5 reads cat of add; c6 reads pool of c5.act (not quantized);
+ * c8 reads up of c6.act. */
+static void scales_are_shared_where_codes_move(void **state)
+{
+    (void)state;
+    fixture f = start();
+    f.options.share_scales = true;
+    assert_ok(find(&f, NULL));
+    assert_groups(&f, "{c1,c3}{c4,c5}");
+    f.options.residual = true;
+    f.options.quantize_head = true;
+    assert_ok(find(&f, "custom_quant_modules: [{op: MaxPool}]"));
+    /* pool's own quantizer: c5.act and pool are one, and cat2 joins through its input */
+    assert_groups(&f, "{c1,add+,c3}{c4,c5}{pool+,c6,c7}");
+    assert_ok(find(&f, "custom_quant_modules: [{op: MaxPool}]\nshare_scales: {maxpool: false}"));
+    assert_groups(&f, "{c1,add+,c3}{c4,c5}{c6,c7}");
+    assert_ok(find(&f, "custom_quant_modules: [{op: Resize}]\nshare_scales: {concat: false}"));
+    assert_groups(&f, "{c1,add+,c3}{up+,c8}");
+    assert_ok(find(&f, "custom_quant_modules: [{op: Add, inputs: [0, 1]}]"));
+    assert_groups(&f, "{c1,add+,add+,c3}{c4,c5}{c6,c7}");
+    f.options.share_scales = false;
+    assert_ok(find(&f, "share_scales: {concat: true}"));
+    assert_groups(&f, "{c1,add+,c3}{c4,c5}{c6,c7}");
+    stop(&f);
+}
+
+static void settings_must_fit_the_layer(void **state)
+{
+    (void)state;
+    fixture f = start();
+    assert_status(find(&f, "defaults: {input: {axis: 1}}"), PTQ_UNSUPPORTED);
+    assert_status(find(&f, "layers: [{match: c3, weight: {axis: 1}}]"), PTQ_USAGE);
+    assert_non_null(strstr(err.message, "layer 'c3'"));
+    assert_status(find(&f, "layers: [{match: c3, input: {if_calib: false}}]"), PTQ_USAGE);
+    assert_ok(find(&f, "layers: [{match: c3, weight: {axis: null}}]"));
+    assert_int_equal(point(&f, "c3", 0)->weight_desc.axis, -1);
+    stop(&f);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(convolutions_are_found_and_the_head_is_kept),
+        cmocka_unit_test(the_default_map),
+        cmocka_unit_test(layers_are_kept_for_a_reason),
+        cmocka_unit_test(the_identity_side_of_an_add),
+        cmocka_unit_test(custom_modules_get_what_they_ask_for),
+        cmocka_unit_test(scales_are_shared_where_codes_move),
+        cmocka_unit_test(settings_must_fit_the_layer),
+    };
+    return cmocka_run_group_tests_name("points", tests, NULL, NULL);
+}
