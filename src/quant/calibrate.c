@@ -195,28 +195,29 @@ static ptq_status open_session(collector *c, const graph *g, ptq_error *err)
     return st;
 }
 
-static ptq_status prepare(collector *c, const graph *g, const quant_points *points,
-                          const calibrate_options *o, ptq_error *err)
+static ptq_status prepare(collector *c, const calibrate_job *job, const calibrate_options *o,
+                          ptq_error *err)
 {
-    size_t room = (size_t)points->n + 1;
-    PTQ_TRY(ranges_create(points->n, o->is_compat, &c->r, err));
+    size_t room = (size_t)job->points->n + 1;
+    PTQ_TRY(ranges_create(job->points->n, o->is_compat, &c->r, err));
     c->r->image_size = o->image_size;
     c->index = strmap_create();
     c->names = mem_array(room, sizeof *c->names);
     if (!c->index || !c->names)
         return error_no_memory(err, room * sizeof *c->names, "calibration");
     PTQ_TRY(histogram_pool_create(env_threads(c->env), &c->pool, err));
-    PTQ_TRY(list_tensors(c, g, points, err));
-    list_names(c, g);
-    return open_session(c, g, err);
+    PTQ_TRY(list_tensors(c, job->g, job->points, err));
+    list_names(c, job->g);
+    return open_session(c, job->g, err);
 }
 
-static ptq_status pass_over_images(collector *c, const graph *g, dataset *d,
+static ptq_status pass_over_images(collector *c, const calibrate_job *job,
                                    const calibrate_options *o, ptq_error *err)
 {
+    dataset *d = job->data;
     int n = o->n_images > 0 && o->n_images < d->n_items ? o->n_images : d->n_items;
-    int batch_size = choose_batch(g, o, c->env);
-    if (fixed_batch(g))
+    int batch_size = choose_batch(job->g, o, c->env);
+    if (fixed_batch(job->g))
         n -= n % batch_size;
     if (n == 0)
         return error_set(err, PTQ_DATA, "'%s' has too few images to calibrate with: %d",
@@ -235,16 +236,15 @@ static ptq_status pass_over_images(collector *c, const graph *g, dataset *d,
     return ranges_solve(c->r, o->percentile, env_threads(c->env), err);
 }
 
-ptq_status calibrate(const graph *g, const quant_points *points, dataset *d,
-                     const calibrate_options *options, const ptq_env *env, ranges **out,
-                     ptq_error *err)
+ptq_status calibrate(const calibrate_job *job, const calibrate_options *options, const ptq_env *env,
+                     ranges **out, ptq_error *err)
 {
+    if (job->points->n == 0)
+        return error_set(err, PTQ_UNSUPPORTED, "the model has no layer that can be quantized");
     collector c = {.env = env};
-    ptq_status st = points->n == 0 ? error_set(err, PTQ_UNSUPPORTED,
-                                               "the model has no layer that can be quantized")
-                                   : prepare(&c, g, points, options, err);
+    ptq_status st = prepare(&c, job, options, err);
     if (st == PTQ_OK)
-        st = pass_over_images(&c, g, d, options, err);
+        st = pass_over_images(&c, job, options, err);
     if (st == PTQ_OK) {
         *out = c.r;
         c.r = NULL;

@@ -12,6 +12,13 @@
 #include "quant/points.h"
 #include "quant/ranges.h"
 
+/* What is calibrated with which images; everything is borrowed. */
+typedef struct calibrate_job {
+    const graph *g;             /* the cleaned float graph */
+    const quant_points *points; /* its points */
+    dataset *data;              /* `shuffle` puts its items in another order */
+} calibrate_job;
+
 typedef struct calibrate_options {
     bool is_compat;    /* batches of 4 in list order, bins as pytorch-quantization grows them */
     double percentile; /* of the table in the result */
@@ -24,11 +31,9 @@ typedef struct calibrate_options {
 void calibrate_options_init(calibrate_options *o);
 
 /* Watches the tensors of all points, also of those that stay float, so that the result serves any
- * later settings. `g` is the cleaned float graph; it is not changed. The dataset's items are put in
- * another order by `shuffle`. A tensor read by several layers is watched once. PTQ_DATA when there
- * are no images, or when a tensor is not finite (the message names it). */
-PTQ_CHECKED ptq_status calibrate(const graph *g, const quant_points *points, dataset *d,
-                                 const calibrate_options *options, const ptq_env *env, ranges **out,
-                                 ptq_error *err);
+ * later settings. A tensor read by several layers is watched once. PTQ_DATA when there are no
+ * images, or when a tensor is not finite (the message names it). */
+PTQ_CHECKED ptq_status calibrate(const calibrate_job *job, const calibrate_options *options,
+                                 const ptq_env *env, ranges **out, ptq_error *err);
 
 #endif

@@ -74,7 +74,7 @@ ptq_status ranges_solve(ranges *r, double percentile, int threads, ptq_error *er
     for (int i = 0; i < r->n; i++) {
         ptq_error own;
         ptq_status st = solve_tensor(&r->items[i], percentile, &own);
-#pragma omp critical(ranges_failed)
+#pragma omp critical
         if (st != PTQ_OK && failed == PTQ_OK) {
             failed = st;
             if (err)
