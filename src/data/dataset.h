@@ -11,11 +11,7 @@
 
 #include "base/env.h"
 #include "base/error.h"
-
-typedef struct label {
-    int cls;
-    float x, y, w, h; /* centre and size as fractions of the image */
-} label;
+#include "data/label_file.h"
 
 typedef struct image_item {
     char *path;
@@ -31,26 +27,32 @@ typedef struct dataset {
     int n_classes;
     char **class_names;
     char *annotations; /* COCO instances file, or NULL */
-    image_item *items; /* sorted by path */
+    image_item *items; /* sorted by path, each once */
     int n_items;
-    int n_labels;                      /* all */
-    int n_missing, n_empty, n_corrupt; /* label files; corrupt images are left out of items */
+    int n_labels;           /* all */
+    int n_missing, n_empty; /* label files */
+    int n_corrupt;          /* images left out of items: they or their labels cannot be used */
+    arena *memory;          /* holds all of the above */
 } dataset;
 
 typedef struct dataset_options {
     const char *split;     /* "train", "val", "test" */
     const char *data_root; /* replaces a foreign prefix of list lines; or NULL */
-    int limit;             /* first N of the list; 0: all */
+    int limit;             /* first N usable ones of the list, in its own order; 0: all */
     bool single_class;     /* --single-cls */
     bool need_labels;      /* PTQ_DATA when no image has a label file */
     bool list_order;       /* keep the order of the list (calibration) instead of sorting */
 } dataset_options;
 
+/* Reads the yaml, the lists, the headers of the pictures and the labels. Warns through `env` about
+ * images that are left out, at most ten by name. PTQ_DATA when nothing is left, and for a class
+ * that the yaml does not have. *.cache files beside lists are not used: they go stale. */
 PTQ_CHECKED ptq_status dataset_open(const char *yaml_path, const dataset_options *options,
                                     const ptq_env *env, dataset **out, ptq_error *err);
 void dataset_destroy(dataset *d);
 
-/* `ptq list`: every image below `dir`, sorted; *n images written to `list_path`, one per line. */
+/* `ptq list`: every image below `dir`, sorted; *n absolute paths written to `list_path`, one per
+ * line. */
 PTQ_CHECKED ptq_status dataset_write_list(const char *dir, const char *list_path, int *n,
                                           ptq_error *err);
 

@@ -2,6 +2,7 @@
 #include "data/picture.h"
 
 #include "base/mem.h"
+#include "data/data_problem.h"
 #include "data/letterbox.h"
 #include "data/resize.h"
 
@@ -26,10 +27,12 @@ ptq_status picture_load(const char *path, const picture_target *target, unsigned
                         placement *place, ptq_error *err)
 {
     image picture;
-    PTQ_TRY(image_read(path, &picture, err));
+    ptq_status status = data_problem(image_read(path, &picture, err), err);
+    if (status != PTQ_OK)
+        return status;
     int height0 = picture.height, width0 = picture.width;
     letterbox box = {0};
-    ptq_status status = scale_to(&picture, target->size, err);
+    status = scale_to(&picture, target->size, err);
     if (status == PTQ_OK) {
         letterbox_options options = {.width = target->width, .height = target->height};
         box = letterbox_fit(picture.width, picture.height, &options);

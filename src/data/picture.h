@@ -26,7 +26,8 @@ typedef struct picture_target {
     int height, width; /* of the canvas */
 } picture_target;
 
-/* planes: [3][height][width] R, G, B bytes. place->item stays untouched. */
+/* planes: [3][height][width] R, G, B bytes. place->item stays untouched. PTQ_DATA
+ * when the picture is broken or of an unknown kind. */
 PTQ_CHECKED ptq_status picture_load(const char *path, const picture_target *target,
                                     unsigned char *planes, placement *place, ptq_error *err);
 

@@ -82,7 +82,7 @@ def jpegs():
     expect("grey.jpg")
     Image.fromarray(picture(4), "CMYK").save(path("cmyk.jpg"), quality=80, optimize=True)
     expect("cmyk.jpg")
-    small = Image.fromarray(picture()[:8, :12])
+    small = Image.fromarray(picture()[:12, :16])
     for orientation in range(1, 9):
         exif = Image.Exif()
         exif[0x0112] = orientation

@@ -112,7 +112,7 @@ static void recorded_placements_are_equal(void **state)
     json_decref(list);
 }
 
-/* An upright picture of 8 x 12 and the same one lying on its side, with EXIF orientation 6. */
+/* An upright picture of 12 x 16 and the same one lying on its side, with EXIF orientation 6. */
 static void turned_pictures_are_placed_upright(void **state)
 {
     (void)state;
@@ -120,11 +120,11 @@ static void turned_pictures_are_placed_upright(void **state)
     placement p;
     float *images;
     assert_ok(load_image_square("tests/golden/images/exif6.jpg", 24, &images, &p, &err));
-    assert_int_equal(p.height0, 12);
-    assert_int_equal(p.width0, 8);
+    assert_int_equal(p.height0, 16);
+    assert_int_equal(p.width0, 12);
     assert_int_equal(p.height, 24);
-    assert_int_equal(p.width, 16);
-    assert_float_equal(p.pad_x, 4, 0);
+    assert_int_equal(p.width, 18);
+    assert_float_equal(p.pad_x, 3, 0);
     assert_float_equal(images[0], 114 / 255.f, 0);
     mem_free(images);
 }
@@ -149,6 +149,7 @@ static void broken_pictures_are_named(void **state)
     float *images;
     assert_status(load_image_square("/no/such/picture.jpg", 64, &images, &p, &err), PTQ_IO);
     assert_non_null(strstr(err.message, "/no/such/picture.jpg"));
+    assert_status(load_image_square("LICENSE", 64, &images, &p, &err), PTQ_DATA);
     assert_status(load_image_square("tests/golden/images/rgba.png", 0, &images, &p, &err),
                   PTQ_USAGE);
 }
