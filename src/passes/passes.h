@@ -8,8 +8,12 @@
 #include "graph/graph.h"
 #include "graph/qparams.h"
 
-/* Folds every node whose inputs are all constants (or the shape of a tensor with known shape). */
+/* Folds every node whose inputs are all constants, and shapes when no graph input is dynamic; moves
+ * constant parameters into attributes. Quantizers of constants, convolutions and the like stay. */
 PTQ_CHECKED ptq_status pass_fold_constants(graph *g, ptq_error *err);
+/* Fixes input 0 to a shape for good, then folds: how a file that computes shapes from a dynamic
+ * input becomes a graph of one size. PTQ_SHAPE when the input is fixed to another one. */
+PTQ_CHECKED ptq_status pass_fix_input_shape(graph *g, const shape *s, ptq_error *err);
 /* x*sigmoid(x) -> Silu; x*hardsigmoid(x) and x*clip(x+3,0,6)/6 -> HardSwish. */
 PTQ_CHECKED ptq_status pass_recognise_activations(graph *g, ptq_error *err);
 /* Conv -> BatchNormalization: folded into the convolution (spec model.md §4, float32, one rounding

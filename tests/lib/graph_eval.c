@@ -315,6 +315,7 @@ static void run_binary(const call *c)
         }
         out_values(c)[i] = c->n->op == GRAPH_OP_ADD   ? v[0] + v[1]
                            : c->n->op == GRAPH_OP_SUB ? v[0] - v[1]
+                           : c->n->op == GRAPH_OP_DIV ? v[0] / v[1]
                                                       : v[0] * v[1];
     }
 }
@@ -344,6 +345,9 @@ static void run_unary(const call *c)
         double v = activated(values_of(c, 0)[i], act);
         if (c->n->op == GRAPH_OP_CLIP)
             v = fmin(fmax(v, (double)c->n->attr.clip.min), (double)c->n->attr.clip.max);
+        if (c->n->op == GRAPH_OP_HARD_SIGMOID)
+            v = fmin(fmax((double)c->n->attr.slope.alpha * v + (double)c->n->attr.slope.beta, 0),
+                     1);
         out_values(c)[i] = v;
     }
 }
@@ -380,6 +384,7 @@ static void run_node(const call *c)
     case GRAPH_OP_ADD:
     case GRAPH_OP_SUB:
     case GRAPH_OP_MUL:
+    case GRAPH_OP_DIV:
         run_binary(c);
         break;
     case GRAPH_OP_QUANTIZE_LINEAR:
@@ -390,6 +395,7 @@ static void run_node(const call *c)
     case GRAPH_OP_RELU:
     case GRAPH_OP_LEAKY_RELU:
     case GRAPH_OP_SIGMOID:
+    case GRAPH_OP_HARD_SIGMOID:
     case GRAPH_OP_HARD_SWISH:
     case GRAPH_OP_TANH:
     case GRAPH_OP_CLIP:
