@@ -176,7 +176,7 @@ static ptq_status list_classes(const ap_input *in, ap_result *out, ptq_error *er
     return PTQ_OK;
 }
 
-static int find_class(const ap_result *r, int cls)
+int ap_find_class(const ap_result *r, int cls)
 {
     int low = 0, high = r->n_classes;
     while (low < high) {
@@ -201,7 +201,7 @@ static ptq_status sort_detections(const ap_input *in, ap_result *out, curves *k,
     }
     size_t n = 0;
     for (size_t i = 0; i < in->n_dets; i++) {
-        int c = find_class(out, in->dets[i].cls);
+        int c = ap_find_class(out, in->dets[i].cls);
         if (c < 0)
             continue;
         out->classes[c].n_dets++;

@@ -38,6 +38,8 @@ typedef struct ap_result {
 } ap_result;
 
 PTQ_CHECKED ptq_status ap_compute(const ap_input *in, ap_result *out, ptq_error *err);
+/* Index in classes, or -1 when the class has no labels. */
+int ap_find_class(const ap_result *r, int cls);
 void ap_result_clear(ap_result *r);
 
 #endif

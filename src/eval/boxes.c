@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "eval/boxes.h"
 
-#include <math.h>
-
 /* As torch.clamp: NaN stays. */
 static float clip(float v, float high)
 {
@@ -53,8 +51,7 @@ void boxes_of_labels(const label *labels, int n, const placement *place, int pad
                      int padded_height, truth_box *out)
 {
     back_map m = back_map_of(place);
-    float width = (float)round(place->ratio_w * place->width0);
-    float height = (float)round(place->ratio_h * place->height0);
+    float width = (float)place->width, height = (float)place->height;
     for (int i = 0; i < n; i++) {
         const label *l = &labels[i];
         float x[2], y[2];

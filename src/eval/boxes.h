@@ -9,7 +9,8 @@
 #ifndef EVAL_BOXES_H
 #define EVAL_BOXES_H
 
-#include "data/loader.h"
+#include "data/dataset.h"
+#include "data/picture.h"
 #include "eval/detect.h"
 
 /* A labelled box in pixels of the image. */

@@ -9,6 +9,8 @@
 static const placement PLACE = {
     .height0 = 344,
     .width0 = 459,
+    .height = 239,
+    .width = 320,
     .ratio_h = 239.0 / 344.0,
     .ratio_w = 320.0 / 459.0,
     .pad_x = 16.0,
