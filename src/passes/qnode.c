@@ -188,6 +188,31 @@ ptq_status qnode_dequantize(const graph *g, tensor_id codes, const qnode *q, blo
     return PTQ_OK;
 }
 
+ptq_status qnode_fold(graph *g, node_id id, bool *folded, ptq_error *err)
+{
+    const node *n = graph_node_const(g, id);
+    tensor_id x = n->inputs[0], y = n->outputs[0];
+    bool is_q = n->op == GRAPH_OP_QUANTIZE_LINEAR;
+    qnode q;
+    code_range all;
+    blob *values;
+    *folded = false;
+    if (!graph_is_const(g, x) || graph_is_output(g, y) || !qnode_read(g, id, &q) ||
+        !code_range_of(q.code_type, &all))
+        return PTQ_OK;
+    if (is_q)
+        PTQ_TRY(qnode_quantize(g, x, &q, all, &values, err));
+    else
+        PTQ_TRY(qnode_dequantize(g, x, &q, &values, err));
+    ptq_status status = const_replace(g, x, is_q ? q.code_type : DTYPE_F32, values, &x, err);
+    blob_unref(&values);
+    PTQ_TRY(status);
+    graph_replace_uses(g, y, x);
+    graph_remove_node(g, id);
+    *folded = true;
+    return PTQ_OK;
+}
+
 ptq_status qnode_add(graph *g, const qnode_desc *d, tensor_id *out, ptq_error *err)
 {
     const char *name = graph_unique_name(g, d->name);

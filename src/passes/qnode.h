@@ -38,13 +38,18 @@ PTQ_CHECKED ptq_status qnode_quantize(const graph *g, tensor_id x, const qnode *
 PTQ_CHECKED ptq_status qnode_dequantize(const graph *g, tensor_id codes, const qnode *q, blob **out,
                                         ptq_error *err);
 
+/* A quantizer of a constant becomes a constant itself, and its readers read that. *folded tells
+ * whether it could: the parameters are constants that fit, and no graph output hangs on the node.
+ */
+PTQ_CHECKED ptq_status qnode_fold(graph *g, node_id id, bool *folded, ptq_error *err);
+
 /* Adds a QuantizeLinear or DequantizeLinear with the constants of `like`. Names are made unique. */
 typedef struct qnode_desc {
     graph_op op;
     tensor_id x;
     const qnode *like;
     const char *name;
-    const char *output_base; /* the output is named base + suffix */
+    const char *output_base; /* the output is a new tensor named base + suffix */
     const char *output_suffix;
 } qnode_desc;
 PTQ_CHECKED ptq_status qnode_add(graph *g, const qnode_desc *desc, tensor_id *out, ptq_error *err);

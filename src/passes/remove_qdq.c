@@ -28,23 +28,10 @@ static tensor_id source_of(const graph *g, node_id q)
     return x;
 }
 
-static ptq_status restore_constant(graph *g, node_id dq, ptq_error *err)
-{
-    qnode q;
-    blob *values;
-    tensor_id x = graph_node_const(g, dq)->inputs[0];
-    if (!qnode_read(g, dq, &q))
-        return PTQ_OK;
-    PTQ_TRY(qnode_dequantize(g, x, &q, &values, err));
-    ptq_status status = const_replace(g, x, DTYPE_F32, values, &x, err);
-    blob_unref(&values);
-    PTQ_TRY(status);
-    return bypass(g, dq, x, err);
-}
-
 ptq_status pass_remove_qdq(graph *g, ptq_error *err)
 {
     int n = graph_n_nodes(g);
+    bool folded;
     for (int i = 0; i < n; i++) {
         const node *dq = graph_node_const(g, (node_id)i);
         if (dq->is_dead || dq->op != GRAPH_OP_DEQUANTIZE_LINEAR)
@@ -52,8 +39,8 @@ ptq_status pass_remove_qdq(graph *g, ptq_error *err)
         node_id q = producer_if(g, dq->inputs[0], GRAPH_OP_QUANTIZE_LINEAR);
         if (q != NODE_NONE)
             PTQ_TRY(bypass(g, (node_id)i, source_of(g, q), err));
-        else if (graph_is_const(g, dq->inputs[0]))
-            PTQ_TRY(restore_constant(g, (node_id)i, err));
+        else
+            PTQ_TRY(qnode_fold(g, (node_id)i, &folded, err));
     }
     return graph_prune(g, err);
 }

@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What each precision does to a graph; the steps are in lower_*.c. */
+#include "passes/lower.h"
+
+#include "base/mem.h"
+#include "passes/passes.h"
+
+static bool has_op(const graph *g, graph_op op)
+{
+    for (int i = 0; i < graph_n_nodes(g); i++)
+        if (graph_node_const(g, (node_id)i)->op == op)
+            return true;
+    return false;
+}
+
+static ptq_status lower_float(lowering *l, ptq_error *err)
+{
+    PTQ_TRY(lower_constants(l, false, err));
+    return lower_activations(l, err);
+}
+
+static ptq_status lower_fp16(lowering *l, ptq_error *err)
+{
+    PTQ_TRY(lower_float(l, err));
+    for (int i = 0; i < graph_n_nodes(l->g); i++) {
+        node *n = graph_node(l->g, (node_id)i);
+        if (n->op == GRAPH_OP_CONV || n->op == GRAPH_OP_CONV_TRANSPOSE)
+            n->attr.conv.compute = COMPUTE_F16_SIM;
+    }
+    return PTQ_OK;
+}
+
+static ptq_status lower_int8(lowering *l, bool has_bf16, ptq_error *err)
+{
+    bool is_quantized = has_op(l->g, GRAPH_OP_DEQUANTIZE_LINEAR);
+    PTQ_TRY(lower_constants(l, true, err));
+    PTQ_TRY(lower_activations(l, err));
+    PTQ_TRY(lower_movement(l, err));
+    PTQ_TRY(lower_integer_convs(l, err));
+    PTQ_TRY(lower_integer_outputs(l, err));
+    PTQ_TRY(lower_constants(l, false, err));
+    return is_quantized && has_bf16 ? lower_bf16(l, err) : PTQ_OK;
+}
+
+static ptq_status lower_to(lowering *l, precision p, bool has_bf16, ptq_error *err)
+{
+    switch (p) {
+    case PRECISION_FP16:
+        return lower_fp16(l, err);
+    case PRECISION_BF16:
+        PTQ_TRY(lower_float(l, err));
+        return lower_bf16(l, err);
+    case PRECISION_INT8:
+        return lower_int8(l, has_bf16, err);
+    default:
+        return lower_float(l, err);
+    }
+}
+
+static ptq_status keep_tensors(graph *g, const char *const *names, ptq_error *err)
+{
+    for (int i = 0; names && names[i]; i++) {
+        tensor_id id = graph_find_tensor(g, names[i]);
+        if (id != TENSOR_NONE && graph_producer(g, id) != NODE_NONE && !graph_is_output(g, id))
+            PTQ_TRY(graph_add_output(g, id, err));
+    }
+    return PTQ_OK;
+}
+
+/* Cuts the list of outputs back to the first `n`. */
+static ptq_status restore_outputs(graph *g, int n, ptq_error *err)
+{
+    tensor_id *own = mem_array((size_t)n, sizeof *own);
+    if (!own)
+        return error_no_memory(err, (size_t)n * sizeof *own, "a list of outputs");
+    for (int i = 0; i < n; i++)
+        own[i] = graph_output(g, i);
+    graph_clear_outputs(g);
+    ptq_status status = PTQ_OK;
+    for (int i = 0; i < n && status == PTQ_OK; i++)
+        status = graph_add_output(g, own[i], err);
+    mem_free(own);
+    return status;
+}
+
+ptq_status pass_lower(graph *g, precision p, bool has_bf16, const char *const *keep, ptq_error *err)
+{
+    lowering l = {.g = g, .n_outputs = graph_n_outputs(g)};
+    PTQ_TRY(keep_tensors(g, keep, err));
+    PTQ_TRY(graph_prune(g, err));
+    PTQ_TRY(lower_to(&l, p, has_bf16, err));
+    PTQ_TRY(graph_prune(g, err));
+    return restore_outputs(g, l.n_outputs, err);
+}
