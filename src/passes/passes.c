@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "passes/passes.h"
 
-/* Implicits before branches: an Add of a constant is none of RepConv's sums. */
 ptq_status passes_clean(graph *g, ptq_error *err)
 {
     PTQ_TRY(pass_fold_constants(g, err));
