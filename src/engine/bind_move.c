@@ -59,13 +59,26 @@ ptq_status bind_identity(builder *b, const node *n)
     return alias_or_copy(b, n->outputs[0], from, &v, 0);
 }
 
-/* Reshape, Flatten, Squeeze, Unsqueeze: the same row-major values under other dimensions. */
+/* Reshape, Flatten, Squeeze, Unsqueeze: the same row-major values under other dimensions. Best is
+ * another view of the input; else the input is copied into another view of the output, which may
+ * be an image; else it is made row-major first. */
 ptq_status bind_reshape(builder *b, const node *n)
 {
-    value_id from;
+    value_id from, to, target;
+    PTQ_TRY(stored(b, n->inputs[0], LAYOUT_ANY, &from));
+    const shape *s = &graph_tensor_const(b->g, n->outputs[0])->shape;
+    view x = *build_view(b, from), v;
+    if (view_reshape(&x, s->rank, s->dim, &v))
+        return alias_or_copy(b, n->outputs[0], from, &v, 0);
+    PTQ_TRY(build_output(b, n->outputs[0], &to));
+    if (view_reshape(build_view(b, to), x.rank, x.dim, &v)) {
+        PTQ_TRY(build_part(b, to, &v, 0, &target));
+        return build_copy(b, from, target);
+    }
     PTQ_TRY(stored(b, n->inputs[0], LAYOUT_DENSE, &from));
-    view v = build_dense_view(b, n->outputs[0]);
-    return alias_or_copy(b, n->outputs[0], from, &v, 0);
+    v = build_dense_view(b, n->outputs[0]);
+    PTQ_TRY(build_part(b, from, &v, 0, &target));
+    return build_copy(b, target, to);
 }
 
 ptq_status bind_transpose(builder *b, const node *n)

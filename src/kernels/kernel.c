@@ -6,13 +6,18 @@
 #include "kernels/kernel_list.h"
 
 #define KERNEL_REF(family, name) {#name, KERNEL_##family, CPU_REF, NULL, name, 0},
-#define KERNEL_FAST(family, name, level, tolerance)                                                \
-    {#name, KERNEL_##family, CPU_##level, name##_can, name, tolerance},
+#if defined(__x86_64__)
+#define KERNEL_X86(family, name, level, suffix, tolerance)                                         \
+    {#name "_" #suffix,   KERNEL_##family, CPU_##level,                                            \
+     name##_can_##suffix, name##_##suffix, tolerance},
+#else
+#define KERNEL_X86(family, name, level, suffix, tolerance)
+#endif
 static const kernel list[] = {
 #include "kernels/kernels.def"
 };
 #undef KERNEL_REF
-#undef KERNEL_FAST
+#undef KERNEL_X86
 
 bool kernel_is_pointwise(kernel_family family)
 {

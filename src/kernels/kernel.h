@@ -162,6 +162,9 @@ const kernel *kernel_choose(kernel_family family, const kernel_args *a, cpu_leve
 /* y = op(x), computed in double: what every other implementation is judged by. */
 double unary_apply(const unary_param *p, double x);
 
+/* The input row (axis 0) or column (axis 1) that is nearest to output position `at`. */
+int64_t resample_nearest(const resize_param *p, int axis, int64_t at, int64_t n_in, int64_t n_out);
+
 /* The share [*begin, *end) of `total` that is part `part` of `n_parts`. */
 static inline void kernel_share(int64_t total, int part, int n_parts, int64_t *begin, int64_t *end)
 {

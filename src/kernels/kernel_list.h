@@ -6,11 +6,11 @@
 #include "kernels/kernel.h"
 
 #define KERNEL_REF(family, name) kernel_fn name;
-#define KERNEL_FAST(family, name, level, tolerance)                                                \
-    kernel_fn name;                                                                                \
-    kernel_can_fn name##_can;
+#define KERNEL_X86(family, name, level, suffix, tolerance)                                         \
+    kernel_fn name##_##suffix;                                                                     \
+    kernel_can_fn name##_can_##suffix;
 #include "kernels/kernels.def"
 #undef KERNEL_REF
-#undef KERNEL_FAST
+#undef KERNEL_X86
 
 #endif

@@ -111,16 +111,6 @@ view view_slice(const view *v, int axis, int64_t from, int64_t length)
     return part;
 }
 
-static void swap_dims(view *operands, int n, int a, int b)
-{
-    for (int k = 0; k < n; k++) {
-        view *v = &operands[k];
-        int64_t dim = v->dim[a], stride = v->stride[a];
-        v->dim[a] = v->dim[b], v->stride[a] = v->stride[b];
-        v->dim[b] = dim, v->stride[b] = stride;
-    }
-}
-
 static void drop_dim(view *operands, int n, int i)
 {
     for (int k = 0; k < n; k++) {
@@ -129,6 +119,59 @@ static void drop_dim(view *operands, int n, int i)
         memmove(v->dim + i, v->dim + i + 1, rest);
         memmove(v->stride + i, v->stride + i + 1, rest);
         v->rank--;
+    }
+}
+
+/* Gives new dimensions [from, to) of `out` the strides of old dimensions that make one run whose
+ * innermost stride is `stride`. */
+static void split_run(view *out, int from, int to, int64_t stride)
+{
+    for (int i = to - 1; i >= from; i--) {
+        out->stride[i] = stride;
+        stride *= out->dim[i];
+    }
+}
+
+bool view_reshape(const view *v, int rank, const int64_t *dim, view *out)
+{
+    view old[1] = {*v}, made = {.data = v->data, .type = v->type, .rank = rank};
+    for (int i = old->rank - 1; i >= 0; i--)
+        if (old->dim[i] == 1)
+            drop_dim(old, 1, i);
+    for (int i = 0; i < rank; i++)
+        made.dim[i] = dim[i];
+    int from = 0, to = 0;
+    for (int i = 0; i < old->rank; from = to) {
+        /* The shortest run of old dimensions that holds as many elements as a run of new ones. */
+        int last = i;
+        int64_t n_old = old->dim[i], n_new = 1;
+        while (n_new != n_old) {
+            if (n_new < n_old) {
+                if (to == rank)
+                    return false;
+                n_new *= dim[to++];
+            } else {
+                if (++last == old->rank ||
+                    old->stride[last - 1] != old->stride[last] * old->dim[last])
+                    return false;
+                n_old *= old->dim[last];
+            }
+        }
+        split_run(&made, from, to, old->stride[last]);
+        i = last + 1;
+    }
+    split_run(&made, from, rank, 1); /* ones */
+    *out = made;
+    return true;
+}
+
+static void swap_dims(view *operands, int n, int a, int b)
+{
+    for (int k = 0; k < n; k++) {
+        view *v = &operands[k];
+        int64_t dim = v->dim[a], stride = v->stride[a];
+        v->dim[a] = v->dim[b], v->stride[a] = v->stride[b];
+        v->dim[b] = dim, v->stride[b] = stride;
     }
 }
 

@@ -40,6 +40,9 @@ bool view_same_dims(const view *a, const view *b);
 bool view_broadcast(const view *v, int rank, const int64_t *dim, view *out);
 /* The part [from, from+length) along an axis. */
 view view_slice(const view *v, int axis, int64_t from, int64_t length);
+/* The same elements in the same logical order under other dimensions; false when that needs a copy
+ * because elements that should be neighbours are not. */
+bool view_reshape(const view *v, int rank, const int64_t *dim, view *out);
 /* Pointwise operands with equal dims: drops and merges dimensions and orders them by the strides
  * of the last one, so that the innermost dimension is as long and as dense as it can be. */
 void view_coalesce(view *operands, int n);

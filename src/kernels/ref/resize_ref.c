@@ -26,9 +26,9 @@ static int64_t inside(int64_t at, int64_t n)
     return at < 0 ? 0 : at >= n ? n - 1 : at;
 }
 
-static int64_t nearest(const resize_param *p, float position, int64_t n)
+int64_t resample_nearest(const resize_param *p, int axis, int64_t i, int64_t n_in, int64_t n_out)
 {
-    float at = position;
+    float position = source_position(p, axis, i, n_in, n_out), at = position;
     switch (p->nearest) {
     case RESAMPLE_FLOOR:
         at = floorf(position);
@@ -43,7 +43,7 @@ static int64_t nearest(const resize_param *p, float position, int64_t n)
         at = floorf(position + 0.5f);
         break;
     }
-    return inside((int64_t)at, n);
+    return inside((int64_t)at, n_in);
 }
 
 typedef struct tap {
@@ -55,11 +55,11 @@ static tap make_tap(const kernel_args *a, int axis, int64_t at)
 {
     const resize_param *p = &a->p.resize;
     int64_t in = a->t[0].dim[axis + 2], out = a->t[1].dim[axis + 2];
-    float position = source_position(p, axis, at, in, out);
     if (!p->is_linear) {
-        int64_t i = nearest(p, position, in);
+        int64_t i = resample_nearest(p, axis, at, in, out);
         return (tap){i, i, 0};
     }
+    float position = source_position(p, axis, at, in, out);
     position = position < 0 ? 0 : position > (float)(in - 1) ? (float)(in - 1) : position;
     int64_t low = (int64_t)position;
     return (tap){low, inside(low + 1, in), (double)(position - (float)low)};

@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* kernels/x86/quantize_body.h — codes and values; and images that arrive plane by plane. The
+ * including file defines NAME(x). */
+#include "kernels/kernel_list.h"
+#include "kernels/x86/simd_row.h"
+
+/* rint(x/scale) + zero, saturated, as whole floats. The true division makes the codes equal the
+ * reference bit for bit. */
+static inline void quantize_row(float *y, const float *x, const float *scale, const float *zero,
+                                int64_t n, bool is_unsigned)
+{
+    float low = is_unsigned ? 0.0f : -128.0f, high = is_unsigned ? 255.0f : 127.0f;
+    for (int64_t i = 0; i < n; i++) {
+        float code = __builtin_rintf(x[i] / scale[i]);
+        code = code != code ? 0 : code;
+        code += zero[i];
+        code = code < low ? low : code;
+        y[i] = code > high ? high : code;
+    }
+}
+
+static inline bool is_code(dtype type)
+{
+    return type == DTYPE_I8 || type == DTYPE_U8;
+}
+
+bool NAME(quantize_rows_can)(const kernel_args *a)
+{
+    bool is_plain = true;
+    for (int k = 0; k < 4; k++)
+        is_plain = is_plain && row_is_plain(a, k);
+    return is_plain && row_is_float(a->t[0].type) && a->t[1].type == DTYPE_F32 &&
+           is_code(a->t[2].type) && is_code(a->t[3].type);
+}
+
+void NAME(quantize_rows)(const kernel_args *a, int part, int n_parts)
+{
+    float room[4][ROW_CHUNK];
+    rows r = rows_begin(a, part, n_parts);
+    while (rows_next(&r))
+        for (int64_t i = 0; i < r.n; i += ROW_CHUNK) {
+            int64_t n = r.n - i < ROW_CHUNK ? r.n - i : ROW_CHUNK;
+            const float *in[3];
+            for (int k = 0; k < 3; k++)
+                in[k] = row_load(r.p[k] + i * rows_step(&r, k), a->t[k].type, row_stride(a, k), n,
+                                 room[k]);
+            quantize_row(room[3], in[0], in[1], in[2], n, a->t[3].type == DTYPE_U8);
+            row_store(r.p[3] + i, a->t[3].type, room[3], n);
+        }
+}
+
+bool NAME(dequantize_rows_can)(const kernel_args *a)
+{
+    bool is_plain = true;
+    for (int k = 0; k < 4; k++)
+        is_plain = is_plain && row_is_plain(a, k);
+    return is_plain && is_code(a->t[0].type) && a->t[1].type == DTYPE_F32 &&
+           is_code(a->t[2].type) && row_is_float(a->t[3].type);
+}
+
+void NAME(dequantize_rows)(const kernel_args *a, int part, int n_parts)
+{
+    float room[4][ROW_CHUNK];
+    rows r = rows_begin(a, part, n_parts);
+    while (rows_next(&r))
+        for (int64_t i = 0; i < r.n; i += ROW_CHUNK) {
+            int64_t n = r.n - i < ROW_CHUNK ? r.n - i : ROW_CHUNK;
+            const float *in[3];
+            for (int k = 0; k < 3; k++)
+                in[k] = row_load(r.p[k] + i * rows_step(&r, k), a->t[k].type, row_stride(a, k), n,
+                                 room[k]);
+            char *to = r.p[3] + i * rows_step(&r, 3);
+            float *y = row_room(to, a->t[3].type, room[3]);
+            for (int64_t j = 0; j < n; j++)
+                y[j] = (in[0][j] - in[2][j]) * in[1][j];
+            row_store(to, a->t[3].type, y, n);
+        }
+}
+
+/* Images of a few channels that come as planes and leave as pixels: [..., pixels, channels] with
+ * the channels innermost in the output and outermost in the input. */
+enum { MAX_PLANES = 4, PLANE_CHUNK = 256 };
+
+static inline bool is_planar(const kernel_args *a)
+{
+    const view *x = &a->t[0], *y = &a->t[a->n - 1];
+    int last = y->rank - 1;
+    return last >= 1 && y->dim[last] <= MAX_PLANES && y->stride[last] == 1 &&
+           y->stride[last - 1] == y->dim[last] && x->stride[last - 1] == 1 && x->type == DTYPE_F32;
+}
+
+/* The scale and zero point of a quantization; scale NULL: values stay as they are. */
+typedef struct plane_scale {
+    const float *scale;
+    const float *zero;
+    bool is_unsigned;
+} plane_scale;
+
+/* n pixels from p (in the first plane) to interleaved floats. */
+static inline void interleave(float *restrict to, const char *p, const view *x, int64_t n)
+{
+    int64_t channels = x->dim[x->rank - 1], plane = x->stride[x->rank - 1];
+    const float *restrict a = (const float *)(const void *)p;
+    if (channels == 3) {
+        const float *restrict b = a + plane, *restrict c = b + plane;
+        for (int64_t i = 0; i < n; i++) {
+            to[3 * i] = a[i];
+            to[3 * i + 1] = b[i];
+            to[3 * i + 2] = c[i];
+        }
+        return;
+    }
+    for (int64_t i = 0; i < n; i++)
+        for (int64_t k = 0; k < channels; k++)
+            to[channels * i + k] = a[k * plane + i];
+}
+
+static void run_planes(const kernel_args *a, const plane_scale *s, int part, int n_parts)
+{
+    float room[2][MAX_PLANES * PLANE_CHUNK];
+    kernel_args lines = *a; /* rows of pixels of the first plane */
+    const view *x = &a->t[0], *y = &a->t[a->n - 1];
+    int64_t channels = y->dim[y->rank - 1];
+    lines.n = 2;
+    lines.t[1] = *y;
+    lines.t[0].rank = lines.t[1].rank = y->rank - 1;
+    rows r = rows_begin(&lines, part, n_parts);
+    while (rows_next(&r))
+        for (int64_t i = 0; i < r.n; i += PLANE_CHUNK) {
+            int64_t n = r.n - i < PLANE_CHUNK ? r.n - i : PLANE_CHUNK;
+            const float *values = room[0];
+            interleave(room[0], r.p[0] + i * rows_step(&r, 0), x, n);
+            if (s->scale) {
+                quantize_row(room[1], room[0], s->scale, s->zero, n * channels, s->is_unsigned);
+                values = room[1];
+            }
+            row_store(r.p[1] + i * rows_step(&r, 1), y->type, values, n * channels);
+        }
+}
+
+bool NAME(copy_planes_can)(const kernel_args *a)
+{
+    return is_planar(a) && row_is_float(a->t[1].type);
+}
+
+void NAME(copy_planes)(const kernel_args *a, int part, int n_parts)
+{
+    run_planes(a, &(plane_scale){NULL, NULL, false}, part, n_parts);
+}
+
+static inline bool is_single(const view *v)
+{
+    for (int i = 0; i < v->rank; i++)
+        if (v->stride[i] != 0 && v->dim[i] != 1)
+            return false;
+    return true;
+}
+
+bool NAME(quantize_planes_can)(const kernel_args *a)
+{
+    return is_planar(a) && a->t[1].type == DTYPE_F32 && is_code(a->t[2].type) &&
+           is_code(a->t[3].type) && is_single(&a->t[1]) && is_single(&a->t[2]);
+}
+
+void NAME(quantize_planes)(const kernel_args *a, int part, int n_parts)
+{
+    float scale[MAX_PLANES * PLANE_CHUNK], zero[MAX_PLANES * PLANE_CHUNK];
+    row_load(a->t[1].data, DTYPE_F32, 0, MAX_PLANES * PLANE_CHUNK, scale);
+    row_load(a->t[2].data, a->t[2].type, 0, MAX_PLANES * PLANE_CHUNK, zero);
+    run_planes(a, &(plane_scale){scale, zero, a->t[3].type == DTYPE_U8}, part, n_parts);
+}
