@@ -15,6 +15,21 @@ static const pt_entry *find_anchors(builder *b, const module *m, const char *suf
     return fits ? e : NULL;
 }
 
+/* The official check_anchor_order, on the config's anchors: from small to large as the strides. */
+static void order_anchors(module_head *h)
+{
+    int last = h->n_levels - 1, per_level = 2 * h->n_anchors;
+    const float *a = h->anchors[0], *z = h->anchors[last] + per_level - 2;
+    float areas = z[0] * z[1] - a[0] * a[1], strides = h->stride[last] - h->stride[0];
+    bool is_ordered = (areas > 0) == (strides > 0) && (areas < 0) == (strides < 0);
+    for (int low = 0, high = last; low < high && !is_ordered; low++, high--)
+        for (int i = 0; i < per_level; i++) {
+            float value = h->anchors[low][i];
+            h->anchors[low][i] = h->anchors[high][i];
+            h->anchors[high][i] = value;
+        }
+}
+
 /* Anchors in pixels, from the first of: the buffer `anchors`, in units of the stride; the buffer
  * `anchor_grid`, in pixels (YOLOv5 stopped to keep it up to date); the config. The buffers win over
  * the config because the weights were trained with them. */
@@ -25,8 +40,10 @@ static ptq_status read_anchors(builder *b, const module *m)
     int per_level = 2 * h->n_anchors;
     const pt_entry *units = find_anchors(b, m, "anchors");
     const pt_entry *e = units ? units : find_anchors(b, m, "anchor_grid");
-    if (!e && h->has_anchors)
+    if (!e && h->has_anchors) {
+        order_anchors(h);
         return PTQ_OK;
+    }
     if (!e)
         return error_set(b->err, PTQ_FORMAT, "the head '%s' (%s) has no anchors", m->path, m->type);
     PTQ_TRY(pt_state_read(b->weights, e, values, b->err));

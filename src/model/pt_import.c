@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "model/cfg_network.h"
 #include "model/model.h"
 #include "model/module_graph.h"
 #include "model/module_weights.h"
@@ -55,7 +56,7 @@ static ptq_status choose_source(importer *im)
 static ptq_status read_network(importer *im)
 {
     if (im->options && im->options->cfg)
-        return error_set(im->err, PTQ_UNSUPPORTED, "configs cannot be read yet");
+        return cfg_read_network(im->options->cfg, &im->net, im->err);
     if (im->source->kind == PICKLE_OBJECT)
         return pt_read_network(im->file, im->source, &im->net, im->err);
     return error_set(im->err, PTQ_UNSUPPORTED,
