@@ -36,6 +36,6 @@ const kernel *kernel_choose(kernel_family family, const kernel_args *a, cpu_leve
     for (size_t i = 0; i < n; i++)
         if (list[i].family == family && list[i].level <= level && (!list[i].can || list[i].can(a)))
             return &list[i];
-    assert(!"every family ends with a reference");
+    assert(false && "every family ends with a reference");
     return NULL;
 }

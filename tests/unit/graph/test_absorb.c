@@ -61,7 +61,8 @@ static void clip_takes_its_bounds(void **state)
     fixture f;
     setup(&f);
     tensor_id in[3] = {f.x, TENSOR_NONE, floats(f.g, "six", 1, (float[]){6})};
-    node desc = {.op = GRAPH_OP_CLIP, .n_outputs = 1, .attr.clip = {-INFINITY, INFINITY}};
+    node desc = {
+        .op = GRAPH_OP_CLIP, .n_outputs = 1, .attr.clip = {.min = -INFINITY, .max = INFINITY}};
     const node *n = add(&f, desc, 3, in);
     assert_ok(node_absorb_constants(f.g, f.id, &err));
     assert_int_equal(n->n_inputs, 1);

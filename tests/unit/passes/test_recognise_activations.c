@@ -26,7 +26,7 @@ static tensor_id silu_turned(graph *g, tensor_id x)
 static tensor_id shifted(graph *g, tensor_id x)
 {
     tensor_id add = make_binary(g, GRAPH_OP_ADD, "add", x, number(g, "three", 3));
-    op_attr clip = {.clip = {0, 6}};
+    op_attr clip = {.clip = {.min = 0, .max = 6}};
     return make_op(g, GRAPH_OP_CLIP, "clip", 1, &add, &clip);
 }
 
