@@ -359,16 +359,18 @@ static coco_box box_of_label(const label *l, const image_item *item)
     };
 }
 
-ptq_status coco_truth_from_labels(const dataset *d, coco_truth **out, ptq_error *err)
+ptq_status coco_truth_from_labels(const dataset *d, bool single_class, coco_truth **out,
+                                  ptq_error *err)
 {
-    size_t n_images = (size_t)d->n_items, n_classes = (size_t)d->n_classes, n = 0;
+    size_t n_images = (size_t)d->n_items, n = 0;
+    int n_classes = single_class ? 1 : d->n_classes;
     for (size_t i = 0; i < n_images; i++)
         n += (size_t)d->items[i].n_labels;
     coco_truth *t = mem_zalloc(sizeof *t);
     if (!t)
         return error_no_memory(err, sizeof *t, "the annotations");
     t->image_ids = mem_array(n_images, sizeof *t->image_ids);
-    t->category_ids = mem_array(n_classes, sizeof *t->category_ids);
+    t->category_ids = mem_array((size_t)n_classes, sizeof *t->category_ids);
     t->boxes = mem_array(n, sizeof *t->boxes);
     t->stems = strmap_create();
     if (!t->image_ids || !t->category_ids || !t->boxes || !t->stems) {
@@ -376,17 +378,18 @@ ptq_status coco_truth_from_labels(const dataset *d, coco_truth **out, ptq_error 
         return error_no_memory(err, n * sizeof *t->boxes, "the annotations");
     }
     t->n_images = d->n_items;
-    t->n_categories = d->n_classes;
+    t->n_categories = n_classes;
     for (int i = 0; i < d->n_items; i++)
         t->image_ids[i] = i;
-    for (int c = 0; c < d->n_classes; c++)
+    for (int c = 0; c < n_classes; c++)
         t->category_ids[c] = c;
     for (int i = 0; i < d->n_items; i++) {
         const image_item *item = &d->items[i];
         for (int k = 0; k < item->n_labels; k++) {
             coco_box b = box_of_label(&item->labels[k], item);
             b.image = i;
-            if (b.category >= 0 && b.category < d->n_classes)
+            b.category = single_class ? 0 : b.category;
+            if (b.category >= 0 && b.category < n_classes)
                 t->boxes[t->n_boxes++] = b;
         }
     }

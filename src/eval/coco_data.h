@@ -32,8 +32,10 @@ typedef struct coco_truth {
  * `area` (then width x height), `iscrowd` (0) and `id`. */
 PTQ_CHECKED ptq_status coco_truth_read(const char *path, const ptq_env *env, coco_truth **out,
                                        ptq_error *err);
-/* Image i is item i, category i is class i; area = width x height, no crowds. */
-PTQ_CHECKED ptq_status coco_truth_from_labels(const dataset *d, coco_truth **out, ptq_error *err);
+/* Image i is item i, category i is class i (0 for all: single_class); area = width x height, no
+ * crowds. */
+PTQ_CHECKED ptq_status coco_truth_from_labels(const dataset *d, bool single_class, coco_truth **out,
+                                              ptq_error *err);
 void coco_truth_destroy(coco_truth *t); /* NULL allowed */
 
 /* All categories become the first. */

@@ -14,15 +14,19 @@
 
 typedef struct coco_link coco_link;
 
-/* annotations NULL: from labels. */
+/* annotations NULL: from labels. An image the annotations do not know is called by its stem. */
 PTQ_CHECKED ptq_status coco_link_open(const dataset *d, const char *annotations, bool single_class,
                                       const ptq_env *env, coco_link **out, ptq_error *err);
 void coco_link_close(coco_link *l); /* NULL allowed */
 bool coco_link_is_from_labels(const coco_link *l);
 
-/* Only the images of the records are judged. scores, save_path: NULL when not wanted. */
-PTQ_CHECKED ptq_status coco_link_score(const coco_link *l, const eval_records *r,
-                                       const ptq_env *env, coco_scores *scores,
-                                       const char *save_path, ptq_error *err);
+/* PTQ_DATA names the first image without annotations: such a set cannot be scored. */
+PTQ_CHECKED ptq_status coco_link_check_images(const coco_link *l, const dataset *d, ptq_error *err);
+
+PTQ_CHECKED ptq_status coco_link_save(const coco_link *l, const eval_records *r, const char *path,
+                                      ptq_error *err);
+/* Only the images of the records are judged. */
+PTQ_CHECKED ptq_status coco_link_score(const coco_link *l, const eval_records *r, int threads,
+                                       coco_scores *out, ptq_error *err);
 
 #endif

@@ -76,6 +76,8 @@ static ptq_status open_coco(evaluator *e, ptq_error *err)
         PTQ_TRY(file_check_writable(o->save_detections, err));
     const char *annotations = o->annotations ? o->annotations : e->data->annotations;
     PTQ_TRY(coco_link_open(e->data, annotations, o->single_class, &e->env, &e->coco, err));
+    if (o->coco)
+        PTQ_TRY(coco_link_check_images(e->coco, e->data, err));
     if (o->coco && coco_link_is_from_labels(e->coco))
         env_log(&e->env, PTQ_LOG_WARNING,
                 "no annotations: the COCO numbers are measured against the labels (area = width x "
@@ -319,9 +321,10 @@ ptq_status evaluator_finish(evaluator *e, evaluation **out, ptq_error *err)
     r->has_coco = e->options.coco;
     r->coco_from_labels = e->coco && coco_link_is_from_labels(e->coco);
     ptq_status status = average(e, r, err);
-    if (status == PTQ_OK && e->coco)
-        status = coco_link_score(e->coco, &e->records, &e->env, r->has_coco ? &r->coco : NULL,
-                                 e->options.save_detections, err);
+    if (status == PTQ_OK && e->options.save_detections)
+        status = coco_link_save(e->coco, &e->records, e->options.save_detections, err);
+    if (status == PTQ_OK && e->options.coco)
+        status = coco_link_score(e->coco, &e->records, e->n_threads, &r->coco, err);
     if (status != PTQ_OK) {
         evaluation_destroy(r);
         return status;

@@ -43,7 +43,7 @@ static void labels_take_the_originals_roundings(void **state)
 static void golden_detections_return_to_the_image(void **state)
 {
     (void)state;
-    static const struct {
+    const struct {
         const char *name;
         const placement *place;
     } cases[] = {

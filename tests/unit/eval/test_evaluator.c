@@ -3,7 +3,7 @@
 
 #include "base/file.h"
 #include "base/mem.h"
-#include "eval/evaluate.h"
+#include "eval/coco_link.h"
 #include "golden.h"
 
 static char dir[512];
@@ -176,7 +176,45 @@ static void annotations_give_the_ids(void **state)
     assert_ok(file_write(truth, foreign, strlen(foreign), &err));
     assert_status(run(&DATA, &o, NULL, &e, &err), PTQ_DATA);
     assert_non_null(strstr(err.message, "no image 'images/8.jpg'"));
+    o.coco = false; /* only saved: unknown images are called by their stems */
+    assert_ok(run(&DATA, &o, NULL, &e, &err));
+    evaluation_destroy(e);
+    assert_ok(file_read(path, 0, &text, &size, &err));
+    assert_non_null(strstr(text, "\"image_id\": 8, \"category_id\": 1,"));
+    assert_non_null(strstr(text, "\"image_id\": \"cat\", \"category_id\": 2,"));
+    mem_free(text);
     mem_free(truth);
+    mem_free(path);
+}
+
+/* Expected: YOLOv7's coco80_to_coco91_class(). */
+static void coco_yaml_has_coco_ids(void **state)
+{
+    (void)state;
+    ptq_error err;
+    dataset d = DATA;
+    d.yaml_path = "data/coco.yaml";
+    d.n_classes = 80;
+    detection dets[] = {{.cls = 0}, {.cls = 11}, {.cls = 25}, {.cls = 67}, {.cls = 79}};
+    image_record image = {.n_dets = 5};
+    eval_records r = {.images = &image, .n_images = 1, .dets = dets, .n_dets = 5};
+    static const char *const ids[] = {"_id\": 1,", "_id\": 13,", "_id\": 28,", "_id\": 77,",
+                                      "_id\": 90,"};
+    char *path = path_join(dir, "coco.json"), *text;
+    size_t size;
+    coco_link *l;
+    assert_ok(coco_link_open(&d, NULL, false, NULL, &l, &err));
+    assert_ok(coco_link_save(l, &r, path, &err));
+    assert_ok(file_read(path, 0, &text, &size, &err));
+    const char *p = text;
+    for (int i = 0; i < 5; i++) {
+        p = strstr(p, "\"category");
+        assert_non_null(p);
+        assert_int_equal(strncmp(p + strlen("\"category"), ids[i], strlen(ids[i])), 0);
+        p++;
+    }
+    coco_link_close(l);
+    mem_free(text);
     mem_free(path);
 }
 
@@ -187,12 +225,14 @@ static void one_class_swallows_all(void **state)
     evaluation *e;
     evaluator_options o = evaluator_options_default();
     o.single_class = true;
+    o.coco = true;
     dataset d = DATA;
     d.n_classes = 1;
     assert_ok(run(&d, &o, NULL, &e, &err));
     assert_int_equal(e->n_classes, 1);
     assert_int_equal(e->classes[0].labels, 4);
     assert_int_equal(e->records.correct[1], 0x3ff);
+    assert_float_equal(e->coco.ar100, 0.5, 1e-12); /* two of four labels */
     evaluation_destroy(e);
     o.single_class = false;
     assert_status(run(&d, &o, NULL, &e, &err), PTQ_DATA);
@@ -255,6 +295,7 @@ int main(void)
         cmocka_unit_test(four_pictures_by_hand),
         cmocka_unit_test(labels_stand_in_for_annotations),
         cmocka_unit_test(annotations_give_the_ids),
+        cmocka_unit_test(coco_yaml_has_coco_ids),
         cmocka_unit_test(one_class_swallows_all),
         cmocka_unit_test(bad_options_are_refused),
         cmocka_unit_test(an_empty_run_is_zero),
