@@ -40,16 +40,25 @@ static void half_is_exact(void **state)
     assert_int_equal(bfloat_from_float(1.0f + 0x1p-8f), 0x3f80);
 }
 
-/* FIPS 180-4 example. */
-static void sha256_of_abc(void **state)
+/* FIPS 180-4 examples: "abc" and a million times "a", given in uneven pieces. */
+static void sha256_of_examples(void **state)
 {
     (void)state;
     sha256 s;
-    char hex[65];
+    char hex[65], as[1000];
     sha256_init(&s);
     sha256_add(&s, "abc", 3);
     sha256_hex(&s, hex);
     assert_string_equal(hex, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+    memset(as, 'a', sizeof as);
+    sha256_init(&s);
+    for (int i = 0; i < 1000; i++) {
+        size_t first = (size_t)(i * 37 % 1000);
+        sha256_add(&s, as, first);
+        sha256_add(&s, as, sizeof as - first);
+    }
+    sha256_hex(&s, hex);
+    assert_string_equal(hex, "cdc76e5c9914fb9281a1c7e284d73e67f1809a48a497200e046d39ccc7112cd0");
 }
 
 static void outputs_are_whole_or_absent(void **state)
@@ -113,7 +122,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(error_context_goes_in_front),
         cmocka_unit_test(half_is_exact),
-        cmocka_unit_test(sha256_of_abc),
+        cmocka_unit_test(sha256_of_examples),
         cmocka_unit_test(outputs_are_whole_or_absent),
         cmocka_unit_test(near_words_are_found),
         cmocka_unit_test(maps_and_arenas_keep_what_they_got),
