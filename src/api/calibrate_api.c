@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* `ptq calibrate`: one pass over the images, every method. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "api/option_defaults.h"
+#include "api/quant_setup.h"
+#include "base/file.h"
+
+void ptq_calibrate_options_init(ptq_calibrate_options *o)
+{
+    *o = (ptq_calibrate_options){.data = data_defaults("train"), .quant = quant_defaults()};
+}
+
+static ptq_status write_ranges(const ranges *r, const char *path, ptq_error *err)
+{
+    json_t *document = ranges_write_json(r, true);
+    char *text = document ? json_dumps(document, JSON_INDENT(1)) : NULL;
+    json_decref(document);
+    if (!text)
+        return error_no_memory(err, 0, "the ranges file");
+    ptq_status status = file_write(path, text, strlen(text), err);
+    free(text); /* jansson's own allocation */
+    return status;
+}
+
+static ptq_status calibrate_model(api_call *call, ptq_model *m, const ptq_calibrate_options *o,
+                                  ptq_error *err)
+{
+    quant_setup s;
+    PTQ_TRY(quant_setup_open(&s, m, &o->quant, false, err));
+    ptq_status status = quant_setup_ranges(&s, m, &o->quant, &o->data, call, err);
+    if (status == PTQ_OK && o->output)
+        status = write_ranges(s.ranges, o->output, err);
+    if (status == PTQ_OK) {
+        json_t *summary = ranges_write_json(s.ranges, false);
+        json_object_update(call->result, summary);
+        json_decref(summary);
+        put_text(call->result, "output", o->output);
+    }
+    quant_setup_close(&s);
+    return status;
+}
+
+ptq_status ptq_calibrate(ptq_model *m, const ptq_calibrate_options *o, const ptq_env *env,
+                         ptq_result **out, ptq_error *err)
+{
+    if (o->output)
+        PTQ_TRY(check_output(o->output, o->force, err));
+    api_call call;
+    PTQ_TRY(api_begin(&call, "calibrate", env, err));
+    ptq_status status = calibrate_model(&call, m, o, err);
+    return api_end(&call, status, m->file, out, err);
+}

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <string.h>
+
+#include "api/model_handle.h"
+#include "api/result.h"
+
+void ptq_export_options_init(ptq_export_options *o)
+{
+    *o = (ptq_export_options){.image_size = 640, .batch = 1, .opset = 13, .head = "decoded"};
+}
+
+static ptq_status export_to(api_call *call, ptq_model *m, const ptq_export_options *o,
+                            ptq_error *err)
+{
+    int size = model_image_size(m, o->image_size, &call->env);
+    const char *const metadata[] = {"ptq_version", PTQ_VERSION, "source_sha256", m->file->sha256,
+                                    NULL};
+    onnx_export_options e = {.opset = o->opset,
+                             .image_size = size,
+                             .batch = o->batch,
+                             .raw_head = strcmp(o->head, "raw") == 0,
+                             .metadata = metadata};
+    int n_nodes = 0;
+    PTQ_TRY(onnx_export(m->clean, o->output, &e, &n_nodes, err));
+    put_text(call->result, "output", o->output);
+    put_int(call->result, "opset", o->opset);
+    put_int(call->result, "nodes", n_nodes);
+    put_int(call->config, "imgsz", size);
+    put_int(call->config, "batch", o->batch);
+    put_text(call->config, "head", o->head);
+    return PTQ_OK;
+}
+
+ptq_status ptq_export(ptq_model *m, const ptq_export_options *o, const ptq_env *env,
+                      ptq_result **out, ptq_error *err)
+{
+    if (!o->output)
+        return error_set(err, PTQ_USAGE, "no output file given");
+    if (strcmp(o->head, "raw") != 0 && strcmp(o->head, "decoded") != 0)
+        return error_set(err, PTQ_USAGE, "head '%s' is neither 'decoded' nor 'raw'", o->head);
+    PTQ_TRY(check_output(o->output, o->force, err));
+    api_call call;
+    PTQ_TRY(api_begin(&call, "export", env, err));
+    ptq_status status = export_to(&call, m, o, err);
+    return api_end(&call, status, m->file, out, err);
+}

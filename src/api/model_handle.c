@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "api/model_handle.h"
+
+#include "base/env.h"
+#include "base/file.h"
+#include "base/mem.h"
+
+ptq_status ptq_model_load(const char *path, const ptq_load_options *options, const ptq_env *env,
+                          ptq_model **out, ptq_error *err)
+{
+    model_options o = {0};
+    if (options)
+        o = (model_options){options->weights, options->cfg, options->max_bytes, options->max_depth};
+    ptq_model *m = mem_zalloc(sizeof *m);
+    if (!m)
+        return error_no_memory(err, sizeof *m, "a model");
+    ptq_status status = model_load(path, &o, env, &m->file, err);
+    if (status == PTQ_OK)
+        status = graph_copy(m->file->graph, &m->clean, err);
+    if (status == PTQ_OK)
+        status = passes_clean(m->clean, err);
+    if (status != PTQ_OK) {
+        error_context(err, "cannot load '%s'", path);
+        ptq_model_destroy(m);
+        return status;
+    }
+    *out = m;
+    return PTQ_OK;
+}
+
+void ptq_model_destroy(ptq_model *m)
+{
+    if (!m)
+        return;
+    model_destroy(m->file);
+    graph_destroy(m->clean);
+    mem_free(m);
+}
+
+bool graph_has_qdq(const graph *g)
+{
+    for (int i = 0; i < graph_n_nodes(g); i++) {
+        const node *n = graph_node_const(g, (node_id)i);
+        if (!n->is_dead && n->op == GRAPH_OP_DEQUANTIZE_LINEAR)
+            return true;
+    }
+    return false;
+}
+
+precision resolve_precision(const graph *g, ptq_precision p)
+{
+    switch (p) {
+    case PTQ_PRECISION_FP16:
+        return PRECISION_FP16;
+    case PTQ_PRECISION_BF16:
+        return PRECISION_BF16;
+    case PTQ_PRECISION_INT8:
+        return PRECISION_INT8;
+    case PTQ_PRECISION_AUTO:
+        return graph_has_qdq(g) ? PRECISION_INT8 : PRECISION_FP32;
+    case PTQ_PRECISION_FP32:
+        break;
+    }
+    return PRECISION_FP32;
+}
+
+const char *precision_name(precision p)
+{
+    static const char *const names[] = {"fp32", "fp16", "bf16", "int8"};
+    return names[p];
+}
+
+static int count_names(const char *const *names)
+{
+    int n = 0;
+    while (names && names[n])
+        n++;
+    return n;
+}
+
+ptq_status api_session(const session_request *request, const ptq_env *env, session **out,
+                       ptq_error *err)
+{
+    cpu_level level;
+    PTQ_TRY(cpu_level_parse(env->cpu, &level, err));
+    precision p = resolve_precision(request->graph, request->precision);
+    graph *lowered;
+    PTQ_TRY(graph_copy(request->graph, &lowered, err));
+    ptq_status status = pass_lower(lowered, p, level >= CPU_AVX512BF16, request->taps, err);
+    session_options options = {.threads = env_threads(env),
+                               .level = level,
+                               .exact = request->exact,
+                               .taps = request->taps,
+                               .n_taps = count_names(request->taps)};
+    if (status == PTQ_OK)
+        status = session_create(lowered, &options, out, err);
+    graph_destroy(lowered);
+    return status;
+}
+
+bool model_is_static(const ptq_model *m)
+{
+    return !graph_tensor_const(m->clean, graph_input(m->clean, 0))->is_dynamic;
+}
+
+int model_image_size(const ptq_model *m, int asked, const ptq_env *env)
+{
+    const shape *input = &graph_tensor_const(m->clean, graph_input(m->clean, 0))->shape;
+    if (model_is_static(m) && input->rank == 4) {
+        int own = (int)(input->dim[2] > input->dim[3] ? input->dim[2] : input->dim[3]);
+        if (own != asked)
+            env_log(env, PTQ_LOG_WARNING, "'%s' runs at its own size %d, not at %d", m->file->path,
+                    own, asked);
+        return own;
+    }
+    int stride = m->file->stride > 0 ? m->file->stride : 32;
+    int size = (asked + stride - 1) / stride * stride;
+    if (size != asked)
+        env_log(env, PTQ_LOG_WARNING, "image size %d is no multiple of the stride %d; using %d",
+                asked, stride, size);
+    return size;
+}
+
+ptq_status check_output(const char *path, bool force, ptq_error *err)
+{
+    if (!force && file_exists(path))
+        return error_set(err, PTQ_IO, "'%s' exists; use --force to replace it", path);
+    return file_check_writable(path, err);
+}

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* api/model_handle.h — what a ptq_model is, and how a command gets a running program out of it. */
+#ifndef API_MODEL_HANDLE_H
+#define API_MODEL_HANDLE_H
+
+#include "engine/session.h"
+#include "model/model.h"
+#include "passes/passes.h"
+#include "ptq/ptq.h"
+
+struct ptq_model {
+    model *file;  /* as read */
+    graph *clean; /* its graph folded and fused (passes_clean), Q/DQ kept */
+};
+
+typedef struct session_request {
+    const graph *graph;      /* a cleaned graph; copied */
+    ptq_precision precision; /* AUTO: int8 when the graph has Q/DQ, else fp32 */
+    const char *const *taps; /* NULL-terminated tensor names that stay visible; or NULL */
+    bool exact;
+} session_request;
+
+PTQ_CHECKED ptq_status api_session(const session_request *request, const ptq_env *env,
+                                   session **out, ptq_error *err);
+
+/* What AUTO means for this graph. */
+precision resolve_precision(const graph *g, ptq_precision p);
+const char *precision_name(precision p); /* "fp32", "fp16", "bf16", "int8" */
+bool graph_has_qdq(const graph *g);
+
+/* The square image size a model runs at: its own when the input is fixed (with a warning when the
+ * caller asked for another), else `asked` rounded up to the stride as YOLOv7's check_img_size. */
+int model_image_size(const ptq_model *m, int asked, const ptq_env *env);
+bool model_is_static(const ptq_model *m);
+
+/* Refuses an existing output unless force, and one that cannot be written (before any work). */
+PTQ_CHECKED ptq_status check_output(const char *path, bool force, ptq_error *err);
+
+#endif

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* api/quant_setup.h — from a caller's options to points and ranges: what calibrate, quantize and
+ * sensitivity have in common.
+ */
+#ifndef API_QUANT_SETUP_H
+#define API_QUANT_SETUP_H
+
+#include "api/model_handle.h"
+#include "api/result.h"
+#include "quant/points.h"
+#include "quant/ranges.h"
+
+typedef struct quant_setup {
+    quant_config *config;
+    quant_options options;
+    quant_points points;
+    ranges *ranges; /* NULL until quant_setup_ranges() */
+    int image_size;
+} quant_setup;
+
+/* Reads quant.yaml and finds the points. `share_default` decides what -1 means for share_scales and
+ * residual. PTQ_USAGE for a model that has quantizers already. */
+PTQ_CHECKED ptq_status quant_setup_open(quant_setup *s, const ptq_model *m,
+                                        const ptq_quant_options *o, bool share_default,
+                                        ptq_error *err);
+/* Ranges from o->calib_from, else by running the calibration images of `data`. */
+PTQ_CHECKED ptq_status quant_setup_ranges(quant_setup *s, const ptq_model *m,
+                                          const ptq_quant_options *o, const ptq_data_options *data,
+                                          api_call *call, ptq_error *err);
+void quant_setup_close(quant_setup *s);
+
+#endif

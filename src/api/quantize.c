@@ -1,0 +1,243 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* `ptq quantize`: calibrate, insert, write, and hold INT8 against the float model. */
+#include <stdio.h>
+#include <string.h>
+
+#include "api/measure.h"
+#include "api/option_defaults.h"
+#include "api/quant_setup.h"
+#include "api/timing.h"
+#include "base/file.h"
+#include "base/mem.h"
+#include "quant/quant_plan.h"
+
+void ptq_quantize_options_init(ptq_quantize_options *o)
+{
+    *o = (ptq_quantize_options){.data = data_defaults("val"),
+                                .quant = quant_defaults(),
+                                .target = "tensorrt10",
+                                .max_drop = -1,
+                                .effort = "default",
+                                .evaluate = true};
+}
+
+/* What one run of the command works on. */
+typedef struct job {
+    ptq_model *model;
+    const ptq_quantize_options *options;
+    api_call *call;
+    quant_setup setup;
+    graph *quantized; /* the cleaned graph with Q/DQ */
+} job;
+
+static ptq_status insert(job *j, ptq_error *err)
+{
+    qplan plan;
+    PTQ_TRY(quant_plan_build(j->model->clean, &j->setup.points, j->setup.ranges, &j->setup.options,
+                             &plan, err));
+    ptq_status status = graph_copy(j->model->clean, &j->quantized, err);
+    if (status == PTQ_OK)
+        status = pass_insert_qdq(j->quantized, &plan, err);
+    if (status == PTQ_OK) {
+        put_int(j->call->result, "quantized_layers", plan.n_entries);
+        put(j->call->result, "kept_layers", quant_points_write_kept(&j->setup.points));
+        put(j->call->result, "quantizers", quant_plan_write_json(j->model->clean, &plan));
+    }
+    quant_plan_clear(&plan);
+    return status;
+}
+
+static ptq_status write_model(const job *j, ptq_error *err)
+{
+    const ptq_quantize_options *o = j->options;
+    char images[16];
+    snprintf(images, sizeof images, "%d", j->setup.ranges->n_images);
+    const char *const metadata[] = {"ptq_version",
+                                    PTQ_VERSION,
+                                    "source_sha256",
+                                    j->model->file->sha256,
+                                    "calibration_data",
+                                    o->quant.calib_from ? path_base(o->quant.calib_from)
+                                                        : path_base(o->data.yaml),
+                                    "calibration_images",
+                                    images,
+                                    "calibration_method",
+                                    amax_method_name(j->setup.options.method),
+                                    "target",
+                                    o->target,
+                                    NULL};
+    onnx_export_options e = {
+        .opset = 13, .image_size = j->setup.image_size, .batch = 1, .metadata = metadata};
+    int n_nodes;
+    PTQ_TRY(onnx_export(j->quantized, o->output, &e, &n_nodes, err));
+    put_text(j->call->result, "output", o->output);
+    put_text(j->call->result, "target", o->target);
+    put_int(j->call->result, "opset", e.opset);
+    put_int(j->call->result, "nodes", n_nodes);
+    return PTQ_OK;
+}
+
+/* ---------------------------------------------------------------- the table */
+
+typedef struct row {
+    const char *key;
+    const graph *graph;
+    ptq_precision precision;
+    double mib;
+    evaluation *evaluation;
+    run_times times;
+} row;
+
+static ptq_status measure_row(row *r, const protocol *p, const ptq_env *env, ptq_error *err)
+{
+    session_request request = {.graph = r->graph, .precision = r->precision};
+    session *s;
+    PTQ_TRY(api_session(&request, env, &s, err));
+    env_log(env, PTQ_LOG_INFO, "measuring %s", r->key);
+    ptq_status status = measure_session(p, s, env, &r->evaluation, err);
+    shape one = shape4(1, 3, p->image_size, p->image_size);
+    tensor_view input = {0};
+    r->times.n = 20;
+    if (status == PTQ_OK)
+        status = noise_input(&one, &input, err);
+    if (status == PTQ_OK)
+        status = time_runs(s, &input, env, &r->times, err);
+    mem_free(input.data);
+    session_destroy(s);
+    return status;
+}
+
+static double weight_mib(const graph *g, double bytes_per_float)
+{
+    double bytes = 0;
+    for (int i = 0; i < graph_n_tensors(g); i++) {
+        const tensor *t = graph_tensor_const(g, (tensor_id)i);
+        size_t count;
+        if (t->data && shape_count(&t->shape, &count))
+            bytes += (double)count *
+                     (t->type == DTYPE_F32 ? bytes_per_float : (double)dtype_bytes(t->type));
+    }
+    return bytes / 1048576.0;
+}
+
+static json_t *row_json(const row *r, const row *base)
+{
+    json_t *o = json_object();
+    put_real(o, "map50_95", r->evaluation->map50_95);
+    put_real(o, "map50", r->evaluation->map50);
+    put_real(o, "precision", r->evaluation->precision);
+    put_real(o, "recall", r->evaluation->recall);
+    put_real(o, "change", r->evaluation->map50_95 - base->evaluation->map50_95);
+    put_real(o, "latency_ms", r->times.median);
+    put_real(o, "speedup", base->times.median / r->times.median);
+    put_real(o, "mib", r->mib);
+    return o;
+}
+
+static void gate(job *j, double drop)
+{
+    json_t *verdict = json_object();
+    double allowed = j->options->max_drop;
+    bool pass = allowed < 0 || drop <= allowed;
+    put_bool(verdict, "pass", pass);
+    put_real(verdict, "drop", drop);
+    if (allowed >= 0)
+        put_real(verdict, "max_drop", allowed);
+    put(j->call->result, "verdict", verdict);
+    if (!pass)
+        j->call->verdict = PTQ_NO;
+}
+
+static ptq_status compare_precisions(job *j, ptq_error *err)
+{
+    enum { FP32, BF16, INT8, N_ROWS };
+    const graph *g = j->model->clean;
+    row rows[N_ROWS] = {
+        {.key = "fp32", .graph = g, .precision = PTQ_PRECISION_FP32, .mib = weight_mib(g, 4)},
+        {.key = "bf16", .graph = g, .precision = PTQ_PRECISION_BF16, .mib = weight_mib(g, 2)},
+        {.key = "int8",
+         .graph = j->quantized,
+         .precision = PTQ_PRECISION_INT8,
+         .mib = weight_mib(j->quantized, 4)}};
+    ptq_data_options data = j->options->data;
+    data.rect = false; /* the written graph has one input size: all rows are measured at it */
+    data.image_size = j->setup.image_size;
+    protocol p;
+    PTQ_TRY(protocol_open(&p, &data, j->model, &j->call->env, err));
+    ptq_status status = PTQ_OK;
+    for (int i = 0; i < N_ROWS && status == PTQ_OK; i++)
+        status = measure_row(&rows[i], &p, &j->call->env, err);
+    if (status == PTQ_OK) {
+        char text[256];
+        put_text(j->call->result, "protocol", protocol_text(&p, text, sizeof text));
+        for (int i = 0; i < N_ROWS; i++)
+            put(j->call->result, rows[i].key, row_json(&rows[i], &rows[FP32]));
+        gate(j, rows[FP32].evaluation->map50_95 - rows[INT8].evaluation->map50_95);
+    }
+    for (int i = 0; i < N_ROWS; i++)
+        evaluation_destroy(rows[i].evaluation);
+    protocol_close(&p);
+    return status;
+}
+
+/* ---------------------------------------------------------------- the command */
+
+static ptq_status quantize_model(job *j, ptq_error *err)
+{
+    const ptq_quantize_options *o = j->options;
+    bool share = strncmp(o->target, "tensorrt", 8) == 0;
+    PTQ_TRY(quant_setup_open(&j->setup, j->model, &o->quant, share, err));
+    ptq_data_options calib = o->data;
+    calib.split = "train";
+    PTQ_TRY(quant_setup_ranges(&j->setup, j->model, &o->quant, &calib, j->call, err));
+    PTQ_TRY(insert(j, err));
+    PTQ_TRY(write_model(j, err));
+    return o->evaluate ? compare_precisions(j, err) : PTQ_OK;
+}
+
+static ptq_status write_report(const char *dir, const ptq_result *r, ptq_error *err)
+{
+    char *path = path_join(dir, "report.json");
+    if (!path)
+        return error_no_memory(err, strlen(dir), "a file name");
+    const char *json = ptq_result_json(r);
+    ptq_status status = file_write(path, json, strlen(json), err);
+    mem_free(path);
+    return status;
+}
+
+static ptq_status check_options(const ptq_quantize_options *o, ptq_error *err)
+{
+    if (!o->output)
+        return error_set(err, PTQ_USAGE, "no output file given");
+    if (strcmp(o->target, "tensorrt10") != 0)
+        return error_set(err, PTQ_UNSUPPORTED, "target '%s' is not supported; use tensorrt10",
+                         o->target);
+    if (!o->data.yaml && (o->evaluate || !o->quant.calib_from))
+        return error_set(err, PTQ_USAGE, "no data set given; name its yaml with --data");
+    PTQ_TRY(check_output(o->output, o->force, err));
+    return o->report_dir ? file_make_dirs(o->report_dir, err) : PTQ_OK;
+}
+
+ptq_status ptq_quantize(ptq_model *m, const ptq_quantize_options *o, const ptq_env *env,
+                        ptq_result **out, ptq_error *err)
+{
+    PTQ_TRY(check_options(o, err));
+    api_call call;
+    PTQ_TRY(api_begin(&call, "quantize", env, err));
+    job j = {.model = m, .options = o, .call = &call};
+    ptq_status status = quantize_model(&j, err);
+    quant_setup_close(&j.setup);
+    graph_destroy(j.quantized);
+    put_text(call.result, "report", o->report_dir);
+    ptq_result *r = NULL;
+    PTQ_TRY(api_end(&call, status, m->file, &r, err));
+    if (o->report_dir)
+        status = write_report(o->report_dir, r, err);
+    if (status != PTQ_OK) {
+        ptq_result_destroy(r);
+        return status;
+    }
+    *out = r;
+    return PTQ_OK;
+}
