@@ -127,15 +127,22 @@ static void tell_leftover_names(const network *n, pt_state *weights, const ptq_e
     mark_known(n->root, weights);
     str names = STR_INIT;
     int n_left = 0;
+    bool has_implicit = false;
     for (int i = 0; i < pt_state_n_entries(weights); i++) {
         const pt_entry *e = pt_state_entry(weights, i);
-        if (!e->is_used && ++n_left <= MAX_LISTED)
+        if (e->is_used)
+            continue;
+        has_implicit |= str_ends_with(e->name, ".implicit");
+        if (++n_left <= MAX_LISTED)
             str_addf(&names, "%s'%s'", names.len ? ", " : "", e->name);
     }
     if (n_left > 0)
         env_log(env, PTQ_LOG_WARNING,
-                "%d tensors of the checkpoint have no place in the config and are left out: %s%s",
-                n_left, str_text(&names), n_left > MAX_LISTED ? " ..." : "");
+                "%d tensors of the checkpoint have no place in the config and are left out: %s%s%s",
+                n_left, str_text(&names), n_left > MAX_LISTED ? " ..." : "",
+                has_implicit ? "; without its implicit parameters the head computes something else "
+                               "than it was trained for, a config with IDetect keeps them"
+                             : "");
     str_clear(&names);
 }
 

@@ -46,6 +46,7 @@ static ptq_status choose_source(importer *im)
                          wanted);
     if (!im->source && is_there(root))
         im->source = root;
+    im->source = pt_open_wrapper(im->source);
     if (!im->source)
         return error_set(im->err, PTQ_FORMAT,
                          "the file is a PyTorch archive, but neither a checkpoint with 'model' or "
@@ -55,9 +56,12 @@ static ptq_status choose_source(importer *im)
 
 static ptq_status read_network(importer *im)
 {
-    if (im->options && im->options->cfg)
-        return cfg_read_network(im->options->cfg, &im->net, im->err);
-    if (im->source->kind == PICKLE_OBJECT)
+    bool is_object = im->source->kind == PICKLE_OBJECT;
+    if (im->options && im->options->cfg) {
+        PTQ_TRY(cfg_read_network(im->options->cfg, &im->net, im->err));
+        return is_object ? pt_read_class_names(im->source, im->net, im->err) : PTQ_OK;
+    }
+    if (is_object)
         return pt_read_network(im->file, im->source, &im->net, im->err);
     return error_set(im->err, PTQ_UNSUPPORTED,
                      "it holds weights by name but not the network; give the network's config with "

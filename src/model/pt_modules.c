@@ -188,15 +188,13 @@ static ptq_status read_strides(reader *r, const pickle_value *model)
     return PTQ_OK;
 }
 
-/* A list of names, or a dictionary from index to name. */
-static ptq_status read_class_names(reader *r, const pickle_value *model)
+ptq_status pt_read_class_names(const pickle_value *model, network *net, ptq_error *err)
 {
-    network *net = r->net;
     const pickle_value *names = pickle_attr(model, "names");
     int n_classes = net->layers->parts[net->layers->n_parts - 1]->as.head->n_classes;
     const char **found = arena_alloc(net->arena, (size_t)n_classes, sizeof *found);
     if (!found)
-        return error_no_memory(r->err, (size_t)n_classes * sizeof *found, "class names");
+        return error_no_memory(err, (size_t)n_classes * sizeof *found, "class names");
     size_t n;
     pickle_value *const *items = pickle_items(names, &n);
     for (size_t i = 0; i < n && i < (size_t)n_classes; i++)
@@ -211,7 +209,7 @@ static ptq_status read_class_names(reader *r, const pickle_value *model)
             return PTQ_OK; /* not a name for each: none */
         found[i] = arena_strdup(net->arena, found[i]);
         if (!found[i])
-            return error_no_memory(r->err, 0, "class names");
+            return error_no_memory(err, 0, "class names");
     }
     net->class_names = found;
     return PTQ_OK;
@@ -237,14 +235,17 @@ static ptq_status read_network(reader *r, const pickle_value *model)
     if (pickle_int(pickle_get(pickle_attr(model, "yaml"), "ch"), &channels) && channels > 0 &&
         channels < 65536)
         net->in_channels = (int)channels;
-    return read_class_names(r, model);
+    return pt_read_class_names(model, net, r->err);
+}
+
+const pickle_value *pt_open_wrapper(const pickle_value *model)
+{
+    const pickle_value *wrapped = pickle_get(pickle_attr(model, "_modules"), "module");
+    return wrapped && wrapped->kind == PICKLE_OBJECT ? wrapped : model;
 }
 
 ptq_status pt_read_network(pt_file *f, const pickle_value *model, network **out, ptq_error *err)
 {
-    const pickle_value *wrapped = pickle_get(pickle_attr(model, "_modules"), "module");
-    if (wrapped && wrapped->kind == PICKLE_OBJECT)
-        model = wrapped;
     reader r = {.file = f, .err = err, .unknown = STR_INIT};
     PTQ_TRY(network_create(&r.net, err));
     r.reported = strmap_create();

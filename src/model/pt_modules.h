@@ -7,8 +7,13 @@
 #include "model/pt_file.h"
 
 /* Layers, attributes, class names and strides. PTQ_UNSUPPORTED names every type that is not known,
- * with the path where it stands. `model` is an object; a DataParallel wrapper is opened. */
+ * with the path where it stands. */
 PTQ_CHECKED ptq_status pt_read_network(pt_file *f, const pickle_value *model, network **out,
                                        ptq_error *err);
+/* The attribute `names` of a Model, a list or a dictionary; none when there is not one for each
+ * class of the network's head. */
+PTQ_CHECKED ptq_status pt_read_class_names(const pickle_value *model, network *net, ptq_error *err);
+/* The model inside a DataParallel object, or the object itself. */
+const pickle_value *pt_open_wrapper(const pickle_value *model);
 
 #endif
