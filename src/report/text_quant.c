@@ -79,6 +79,17 @@ static void print_kept(str *out, const report_view *view)
     str_clear(&names);
 }
 
+/* What --max-drop asked for, and whether it is met. */
+static void print_gate(str *out, const json_t *verdict)
+{
+    double drop = field_number(verdict, "drop"), allowed = field_number(verdict, "max_drop");
+    if (isnan(drop) || isnan(allowed))
+        return;
+    bool is_met = field_flag(verdict, "pass", false);
+    str_addf(out, "gate %s: mAP fell by %.2f points, %.2f are allowed\n",
+             is_met ? "met" : "not met", in_points(drop), in_points(allowed));
+}
+
 void text_quantize(str *out, const report_view *view)
 {
     const json_t *r = view->result;
@@ -96,13 +107,11 @@ void text_quantize(str *out, const report_view *view)
     const char *protocol = field_text(r, "protocol", NULL);
     if (protocol)
         str_addf(out, "protocol: %s\n", protocol);
-    const char *verdict = field_text(r, "verdict", NULL);
-    if (verdict)
-        str_addf(out, "%s\n", verdict);
+    print_gate(out, field_at(r, "verdict"));
     text_wrote(out, view);
     const char *report = field_text(r, "report", NULL);
     if (report)
-        str_addf(out, "wrote %s\n", report);
+        str_addf(out, "wrote %s/report.json\n", report);
 }
 
 static void print_differences(str *out, const json_t *tensors)
@@ -141,9 +150,9 @@ void text_compare(str *out, const report_view *view)
         str_clear(&t.cells);
     else
         table_print(&t, out, 2);
-    const char *verdict = field_text(view->result, "verdict", NULL);
-    if (verdict)
-        str_addf(out, "%s\n", verdict);
+    const char *protocol = field_text(view->result, "protocol", NULL);
+    if (protocol)
+        str_addf(out, "protocol: %s\n", protocol);
 }
 
 static void print_baseline(str *out, const json_t *result)

@@ -70,7 +70,9 @@ static void test_quantize_table(void **state)
            "\"kept_layers\":[\"model.105.m.0\",{\"name\":\"model.105.m.1\"},\"model.0.conv\"],"
            "\"fp32\":{\"map50_95\":0.5121,\"map50\":0.697,\"latency_ms\":60,\"mib\":141},"
            "\"bf16\":{\"map50_95\":0.5123,\"map50\":0.697,\"latency_ms\":{\"median\":30}},"
-           "\"int8\":{\"map50_95\":0.5081,\"map50\":0.6941,\"latency_ms\":20,\"mib\":36.25}}",
+           "\"int8\":{\"map50_95\":0.5081,\"map50\":0.6941,\"latency_ms\":20,\"mib\":36.25},"
+           "\"protocol\":\"square\","
+           "\"report\":\"d\",\"verdict\":{\"pass\":false,\"drop\":0.004,\"max_drop\":0.001}}",
            34,
            "                 mAP@.5:.95  mAP@.5  change  latency ms  speed-up  size MiB\n"
            "  FP32                51.21   69.70       -       60.00         -     141.0\n"
@@ -79,7 +81,10 @@ static void test_quantize_table(void **state)
            "88 layers quantized, 3 kept in 16 bit\n"
            "kept: model.105.m.0 model.105.m.1\n"
            "      model.0.conv\n"
-           "wrote q.onnx\n");
+           "protocol: square\n"
+           "gate not met: mAP fell by 0.40 points, 0.10 are allowed\n"
+           "wrote q.onnx\n"
+           "wrote d/report.json\n");
 }
 
 static void test_info_structure(void **state)
