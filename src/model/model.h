@@ -49,14 +49,16 @@ PTQ_CHECKED ptq_status onnx_import(const char *path, const model_options *option
 
 typedef struct onnx_export_options {
     int opset;                   /* 13 ... 21 */
-    int64_t image_size;          /* written as static input [batch,3,size,size] */
+    int64_t image_size;          /* written as static input [batch,3,size,size]; 0: the graph's own
+                                    shapes, which must be known; `batch` does not matter then */
     int64_t batch;               /* -1: dynamic, dim_param "batch" */
     bool raw_head;               /* outputs of the head before the decode, one per level */
     const char *const *metadata; /* key, value, ... NULL-terminated; or NULL */
 } onnx_export_options;
 
 /* Writes a cleaned graph (with or without Q/DQ). Silu, YoloDecode, SpaceToDepth ... are written as
- * the official export writes them. Temp file + rename. *n_nodes may be NULL. */
+ * the official export writes them; inputs, outputs, layers and constants keep their names. Equal
+ * graphs and options give equal bytes. Temp file + rename. *n_nodes may be NULL. */
 PTQ_CHECKED ptq_status onnx_export(const graph *g, const char *path,
                                    const onnx_export_options *options, int *n_nodes,
                                    ptq_error *err);

@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Operators of ours that ONNX does not have, in the nodes that the official exports use for them.
+ * Spec: onnx_export.md §2.2, model.md §3 and §5. */
+#include <stdint.h>
+
+#include "base/mem.h"
+#include "model/onnx_exporter.h"
+
+/* A node "<base>/<what>" with two inputs at most (NULL: none) and a fresh output. */
+typedef struct step {
+    const char *op_type;
+    const char *what; /* "": the last step, named `base`, with the output `y` */
+    const char *a, *b;
+    const char *y;
+} step;
+
+static onnx_node *add_step(onnx_exporter *e, const char *base, const step *s, const char **y)
+{
+    bool is_last = !*s->what;
+    const char *name = is_last ? base : onnx_writer_name(e->w, base, s->what);
+    const char *out = is_last ? s->y : name;
+    const char *inputs[2] = {s->a, s->b};
+    if (y)
+        *y = out;
+    return onnx_writer_node(e->w, s->op_type, name, inputs, s->b ? 2 : 1, out);
+}
+
+static void add_hard_swish(onnx_exporter *e, const char *name, const char *x, const char *y)
+{
+    if (onnx_writer_opset(e->w) >= 14) {
+        add_step(e, name, &(step){"HardSwish", "", x, NULL, y}, NULL);
+        return;
+    }
+    const char *h;
+    onnx_node *n = add_step(e, name, &(step){"HardSigmoid", "/hardsigmoid", x, NULL, NULL}, &h);
+    onnx_node_float(e->w, n, "alpha", 1.0f / 6.0f);
+    onnx_node_float(e->w, n, "beta", 0.5f);
+    add_step(e, name, &(step){"Mul", "", x, h, y}, NULL);
+}
+
+void onnx_export_activation(onnx_exporter *e, const char *name, activation act, const char *x,
+                            const char *y)
+{
+    onnx_node *n;
+    const char *s;
+    switch (act.kind) {
+    case ACT_SILU:
+        add_step(e, name, &(step){"Sigmoid", "/sigmoid", x, NULL, NULL}, &s);
+        add_step(e, name, &(step){"Mul", "", x, s, y}, NULL);
+        break;
+    case ACT_RELU:
+        add_step(e, name, &(step){"Relu", "", x, NULL, y}, NULL);
+        break;
+    case ACT_LEAKY_RELU:
+        n = add_step(e, name, &(step){"LeakyRelu", "", x, NULL, y}, NULL);
+        onnx_node_float(e->w, n, "alpha", act.alpha);
+        break;
+    case ACT_SIGMOID:
+        add_step(e, name, &(step){"Sigmoid", "", x, NULL, y}, NULL);
+        break;
+    case ACT_HARD_SWISH:
+        add_hard_swish(e, name, x, y);
+        break;
+    case ACT_TANH:
+        add_step(e, name, &(step){"Tanh", "", x, NULL, y}, NULL);
+        break;
+    case ACT_NONE:
+        add_step(e, name, &(step){"Identity", "", x, NULL, y}, NULL);
+        break;
+    }
+}
+
+/* Block dx*block+dy of the output channels is x[:, :, dy::block, dx::block] (YOLOv7's ReOrg). */
+void onnx_export_space_to_depth(onnx_exporter *e, const node *n)
+{
+    int block = n->attr.space.block, n_parts = block * block;
+    const char *x = onnx_export_tensor(e, n->inputs[0]);
+    const char *ends =
+        onnx_writer_ints(e->w, n->name, "/ends", 2, (int64_t[]){INT64_MAX, INT64_MAX});
+    const char *axes = onnx_writer_ints(e->w, n->name, "/axes", 2, (int64_t[]){2, 3});
+    const char *steps = onnx_writer_ints(e->w, n->name, "/steps", 2, (int64_t[]){block, block});
+    for (int i = 0; i < n_parts; i++) {
+        int64_t start[2] = {i % block, i / block};
+        const char *starts = onnx_writer_ints(e->w, n->name, "/starts", 2, start);
+        const char *inputs[5] = {x, starts, ends, axes, steps};
+        const char *y = onnx_writer_name(e->w, n->name, "/slice");
+        onnx_writer_node(e->w, "Slice", y, inputs, 5, y);
+        e->list[i] = y;
+    }
+    onnx_node *concat = onnx_writer_node(e->w, "Concat", n->name, e->list, n_parts,
+                                         onnx_export_tensor(e, n->outputs[0]));
+    onnx_node_int(e->w, concat, "axis", 1);
+}
+
+/* [B, na*no, ny, nx] -> [B, na, ny, nx, no]. A 0 in Reshape copies the dimension, so that the batch
+ * may be open. */
+static onnx_node *add_view(onnx_exporter *e, const node *n, const char **view)
+{
+    const shape *s = &graph_tensor_const(e->g, n->inputs[0])->shape;
+    int64_t na = n->attr.decode.n_anchors, no = n->attr.decode.n_values;
+    int64_t target[5] = {0, na, no, s->dim[2], s->dim[3]};
+    const char *to = onnx_writer_ints(e->w, n->name, "/view", 5, target);
+    const char *x = onnx_export_tensor(e, n->inputs[0]);
+    return add_step(e, n->name, &(step){"Reshape", "/reshape", x, to, NULL}, view);
+}
+
+static const int to_rows[5] = {0, 1, 3, 4, 2};
+
+void onnx_export_yolo_raw(onnx_exporter *e, const node *n)
+{
+    const char *view;
+    add_view(e, n, &view);
+    const char *y = onnx_export_tensor(e, n->outputs[0]);
+    onnx_node *t = add_step(e, n->name, &(step){"Transpose", "", view, NULL, y}, NULL);
+    onnx_node_ints(e->w, t, "perm", 5, to_rows);
+}
+
+/* stride * (cell - 0.5), [1,1,ny,nx,2], x first: added to 2*stride*sigmoid. */
+static ptq_status add_grid(onnx_exporter *e, const node *n, const char **grid, ptq_error *err)
+{
+    const shape *s = &graph_tensor_const(e->g, n->inputs[0])->shape;
+    shape g = {.rank = 5, .dim = {1, 1, s->dim[2], s->dim[3], 2}};
+    int64_t ny = s->dim[2], nx = s->dim[3];
+    float *values = mem_array((size_t)(ny * nx), 2 * sizeof *values);
+    if (!values)
+        return error_no_memory(err, (size_t)(ny * nx) * 2 * sizeof *values, "a grid");
+    for (int64_t i = 0; i < ny * nx; i++) {
+        values[2 * i] = n->attr.decode.stride * ((float)(i % nx) - 0.5f);
+        values[2 * i + 1] = n->attr.decode.stride * ((float)(i / nx) - 0.5f);
+    }
+    *grid = onnx_writer_floats(e->w, n->name, "/grid", &g, values);
+    mem_free(values);
+    return PTQ_OK;
+}
+
+/* 4 * anchor, [1,na,1,1,2]: times sigmoid squared. */
+static ptq_status add_anchors(onnx_exporter *e, const node *n, const char **anchors, ptq_error *err)
+{
+    enum { MAX_ANCHORS = 64 };
+    int na = n->attr.decode.n_anchors;
+    const tensor *t = graph_tensor_const(e->g, n->inputs[1]);
+    if (!t->data || t->type != DTYPE_F32 || na > MAX_ANCHORS)
+        return error_set(err, PTQ_UNSUPPORTED,
+                         "node '%s' (%s) has no constant anchors, or more than %d", n->name,
+                         graph_op_name(n->op), MAX_ANCHORS);
+    float values[2 * MAX_ANCHORS];
+    for (int i = 0; i < 2 * na; i++)
+        values[i] = 4.0f * ((const float *)blob_data(t->data))[i];
+    shape s = {.rank = 5, .dim = {1, na, 1, 1, 2}};
+    *anchors = onnx_writer_floats(e->w, n->name, "/anchors", &s, values);
+    return PTQ_OK;
+}
+
+/* xy = sigmoid * 2*stride + grid; wh = sigmoid^2 * 4*anchor; the rest as it is. */
+ptq_status onnx_export_yolo_decode(onnx_exporter *e, const node *n, ptq_error *err)
+{
+    onnx_writer *w = e->w;
+    const char *view, *rows, *s, *xy, *wh, *rest, *all, *grid = NULL, *anchors = NULL;
+    shape scalar = {.rank = 0};
+    float twice = 2.0f * n->attr.decode.stride;
+    int64_t parts[3] = {2, 2, n->attr.decode.n_values - 4};
+    PTQ_TRY(add_grid(e, n, &grid, err));
+    PTQ_TRY(add_anchors(e, n, &anchors, err));
+    add_view(e, n, &view);
+    onnx_node *t =
+        add_step(e, n->name, &(step){"Transpose", "/transpose", view, NULL, NULL}, &rows);
+    onnx_node_ints(w, t, "perm", 5, to_rows);
+    add_step(e, n->name, &(step){"Sigmoid", "/sigmoid", rows, NULL, NULL}, &s);
+    const char *lengths = onnx_writer_ints(w, n->name, "/parts", 3, parts);
+    onnx_node *split = add_step(e, n->name, &(step){"Split", "/xy", s, lengths, NULL}, &xy);
+    wh = onnx_writer_name(w, n->name, "/wh");
+    rest = onnx_writer_name(w, n->name, "/rest");
+    onnx_node_output(w, split, wh);
+    onnx_node_output(w, split, rest);
+    onnx_node_int(w, split, "axis", 4);
+    const char *two_strides = onnx_writer_floats(w, n->name, "/stride", &scalar, &twice);
+    add_step(e, n->name, &(step){"Mul", "/xy/scaled", xy, two_strides, NULL}, &xy);
+    add_step(e, n->name, &(step){"Add", "/xy/moved", xy, grid, NULL}, &xy);
+    add_step(e, n->name, &(step){"Mul", "/wh/squared", wh, wh, NULL}, &wh);
+    add_step(e, n->name, &(step){"Mul", "/wh/scaled", wh, anchors, NULL}, &wh);
+    all = onnx_writer_name(w, n->name, "/concat");
+    onnx_node *concat = onnx_writer_node(w, "Concat", all, (const char *[]){xy, wh, rest}, 3, all);
+    onnx_node_int(w, concat, "axis", 4);
+    int64_t flat[3] = {0, -1, n->attr.decode.n_values};
+    const char *to = onnx_writer_ints(w, n->name, "/rows", 3, flat);
+    const char *y = onnx_export_tensor(e, n->outputs[0]);
+    add_step(e, n->name, &(step){"Reshape", "", all, to, y}, NULL);
+    return PTQ_OK;
+}
