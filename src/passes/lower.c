@@ -4,6 +4,7 @@
 
 #include "base/mem.h"
 #include "passes/passes.h"
+#include "passes/rewrite.h"
 
 static bool has_op(const graph *g, graph_op op)
 {
@@ -19,17 +20,35 @@ static ptq_status lower_float(lowering *l, ptq_error *err)
     return lower_activations(l, err);
 }
 
+/* Every convolution computes in `type`; not those of dequantized codes when `spare_quantized`. */
+static void set_compute(graph *g, compute_type type, bool spare_quantized)
+{
+    for (int i = 0; i < graph_n_nodes(g); i++) {
+        node *n = graph_node(g, (node_id)i);
+        if (n->op != GRAPH_OP_CONV)
+            continue;
+        node_id dq = producer_if(g, n->inputs[0], GRAPH_OP_DEQUANTIZE_LINEAR);
+        if (dq == NODE_NONE || !spare_quantized)
+            n->attr.conv.compute = type;
+    }
+}
+
 static ptq_status lower_fp16(lowering *l, ptq_error *err)
 {
     PTQ_TRY(lower_float(l, err));
-    for (int i = 0; i < graph_n_nodes(l->g); i++) {
-        node *n = graph_node(l->g, (node_id)i);
-        if (n->op == GRAPH_OP_CONV || n->op == GRAPH_OP_CONV_TRANSPOSE)
-            n->attr.conv.compute = COMPUTE_F16_SIM;
-    }
+    set_compute(l->g, COMPUTE_F16_SIM, false);
     return PTQ_OK;
 }
 
+static ptq_status lower_bf16(lowering *l, ptq_error *err)
+{
+    PTQ_TRY(lower_float(l, err));
+    set_compute(l->g, COMPUTE_BF16, false);
+    return lower_bf16_tensors(l, err);
+}
+
+/* A quantized convolution that is no QCONV (weights with a zero point that int8 cannot absorb) is
+ * simulated in f32: bf16 would round its codes. */
 static ptq_status lower_int8(lowering *l, bool has_bf16, ptq_error *err)
 {
     bool is_quantized = has_op(l->g, GRAPH_OP_DEQUANTIZE_LINEAR);
@@ -39,7 +58,10 @@ static ptq_status lower_int8(lowering *l, bool has_bf16, ptq_error *err)
     PTQ_TRY(lower_integer_convs(l, err));
     PTQ_TRY(lower_integer_outputs(l, err));
     PTQ_TRY(lower_constants(l, false, err));
-    return is_quantized && has_bf16 ? lower_bf16(l, err) : PTQ_OK;
+    if (!is_quantized || !has_bf16)
+        return PTQ_OK;
+    set_compute(l->g, COMPUTE_BF16, true);
+    return lower_bf16_tensors(l, err);
 }
 
 static ptq_status lower_to(lowering *l, precision p, bool has_bf16, ptq_error *err)
@@ -48,7 +70,6 @@ static ptq_status lower_to(lowering *l, precision p, bool has_bf16, ptq_error *e
     case PRECISION_FP16:
         return lower_fp16(l, err);
     case PRECISION_BF16:
-        PTQ_TRY(lower_float(l, err));
         return lower_bf16(l, err);
     case PRECISION_INT8:
         return lower_int8(l, has_bf16, err);

@@ -31,7 +31,7 @@ PTQ_CHECKED ptq_status lower_integer_convs(lowering *l, ptq_error *err);
 /* The Q that alone reads a QCONV becomes the QCONV's output. */
 PTQ_CHECKED ptq_status lower_integer_outputs(lowering *l, ptq_error *err);
 
-/* Every CONV computes in bf16; tensors on the way from one to the next are bf16. */
-PTQ_CHECKED ptq_status lower_bf16(lowering *l, ptq_error *err);
+/* Tensors on the way from one COMPUTE_BF16 convolution to the next become bf16. */
+PTQ_CHECKED ptq_status lower_bf16_tensors(lowering *l, ptq_error *err);
 
 #endif

@@ -64,12 +64,17 @@ static bool wants_outputs(const carriage *c, const node *n)
     return any;
 }
 
+static bool is_bf16_conv(const node *n)
+{
+    return n->op == GRAPH_OP_CONV && n->attr.conv.compute == COMPUTE_BF16;
+}
+
 /* From the readers back to the makers. */
 static void mark_wanted(carriage *c)
 {
     for (int i = graph_n_nodes(c->g) - 1; i >= 0; i--) {
         const node *n = graph_node_const(c->g, (node_id)i);
-        if (n->op == GRAPH_OP_CONV)
+        if (is_bf16_conv(n))
             c->wanted[n->inputs[0]] = true;
         else if (wants_outputs(c, n))
             for (int k = 0; k < carried_inputs(n); k++)
@@ -81,12 +86,10 @@ static void mark_wanted(carriage *c)
 static void set_types(carriage *c)
 {
     for (int i = 0; i < graph_n_nodes(c->g); i++) {
-        node *n = graph_node(c->g, (node_id)i);
-        bool narrow = wants_outputs(c, n) && (n->op == GRAPH_OP_CONV || carried_inputs(n) > 0);
+        const node *n = graph_node_const(c->g, (node_id)i);
+        bool narrow = wants_outputs(c, n) && (is_bf16_conv(n) || carried_inputs(n) > 0);
         for (int k = 0; k < carried_inputs(n); k++)
             narrow = narrow && is_bf16(c->g, n->inputs[k]);
-        if (n->op == GRAPH_OP_CONV)
-            n->attr.conv.compute = COMPUTE_BF16;
         for (int k = 0; narrow && k < n->n_outputs; k++)
             graph_tensor(c->g, n->outputs[k])->type = DTYPE_BF16;
     }
@@ -94,7 +97,7 @@ static void set_types(carriage *c)
 
 static bool takes_bf16(const graph *g, const node *n, tensor_id t)
 {
-    if (n->op == GRAPH_OP_CONV)
+    if (is_bf16_conv(n))
         return n->inputs[1] != t;
     return carried_inputs(n) > 0 && is_bf16(g, n->outputs[0]);
 }
@@ -125,7 +128,7 @@ static ptq_status add_cast(graph *g, tensor_id t, ptq_error *err)
     return status;
 }
 
-ptq_status lower_bf16(lowering *l, ptq_error *err)
+ptq_status lower_bf16_tensors(lowering *l, ptq_error *err)
 {
     int n_tensors = graph_n_tensors(l->g);
     carriage c = {l->g, l->n_outputs, mem_array((size_t)n_tensors, sizeof *c.wanted)};

@@ -243,6 +243,8 @@ static void weight_zero_points_are_taken_off(void **state)
         assert_true(eval_max_abs(want, got, n) == 0);
         assert_int_equal(count_ops(h, GRAPH_OP_QCONV), k == 0);
         assert_int_equal(count_ops(h, GRAPH_OP_DEQUANTIZE_LINEAR), k == 1); /* of x alone */
+        assert_ok(pass_lower(g, PRECISION_INT8, true, NULL, &err));
+        assert_int_equal(graph_node(g, graph_find_node(g, "c"))->attr.conv.compute, COMPUTE_F32);
         free(want);
         free(got);
         graph_destroy(g);

@@ -4,6 +4,7 @@
 #include "graph_eval.h"
 #include "test_plan.h"
 
+#include "engine/engine.h"
 #include "passes/passes.h"
 
 static ptq_error err;
@@ -25,6 +26,7 @@ typedef struct maker {
     test_plan plan;
     char names[MAX_VALUES][16]; /* the plan borrows them */
     int n_names;
+    bool all_quantized; /* every convolution reads codes of 8 bits */
 } maker;
 
 static int draw(maker *m, int n)
@@ -89,7 +91,7 @@ static void add_conv(maker *m)
     if (act < 3)
         y = make_unary(m->g, acts[act], new_name(m, "act"), y);
     add_value(m, y, d.c_out, x.size / d.stride);
-    if (!draw(m, 6))
+    if (!draw(m, 6) && !m->all_quantized)
         return; /* stays float */
     float w[4];
     for (int i = 0; i < 4; i++)
@@ -99,7 +101,7 @@ static void add_conv(maker *m)
                                 per_tensor ? 1 : (int)d.c_out, w);
     e->input.enabled = !is_dequantized(m, x.id);
     e->input.is_unsigned = !draw(m, 5);
-    e->input.num_bits = draw(m, 12) ? 8 : 5;
+    e->input.num_bits = draw(m, 12) || m->all_quantized ? 8 : 5;
     if (e->input.is_unsigned)
         e->input.amax[0] = 255 * ldexpf(1, -2);
     if (e->input.num_bits == 5)
@@ -185,9 +187,9 @@ static void finish(maker *m)
     assert_ok(graph_verify(m->g, &err));
 }
 
-static void make_random(maker *m, uint64_t seed)
+static void make_random(maker *m, uint64_t seed, bool all_quantized)
 {
-    *m = (maker){.rng = {seed * 977 + 1}};
+    *m = (maker){.rng = {seed * 977 + 1}, .all_quantized = all_quantized};
     m->plan.plan.float_weights = seed % 2;
     assert_ok(graph_create(&m->g, &err));
     add_value(m, make_input(m->g, 4), 4, SIZE);
@@ -241,16 +243,22 @@ static void expect_same_meaning(const graph *ref, const graph_values *want, prec
     graph_destroy(g);
 }
 
-static void lowering_keeps_the_meaning(void **state)
+static double *random_input(void)
 {
-    (void)state;
     static double input[4 * SIZE * SIZE];
     test_rng rng = {99};
     for (size_t i = 0; i < sizeof input / sizeof *input; i++)
         input[i] = (floor(test_uniform(&rng) * 256) - 128) / 16;
-    for (uint64_t seed = 0; seed < 120; seed++) {
+    return input;
+}
+
+static void lowering_keeps_the_meaning(void **state)
+{
+    (void)state;
+    double *input = random_input();
+    for (uint64_t seed = 0; seed < 60; seed++) {
         static maker m;
-        make_random(&m, seed);
+        make_random(&m, seed, false);
         assert_ok(pass_insert_qdq(m.g, &m.plan.plan, &err));
         assert_ok(graph_verify(m.g, &err));
         graph_values want = run(m.g, input);
@@ -263,8 +271,61 @@ static void lowering_keeps_the_meaning(void **state)
     }
 }
 
+/* Runs `ref` lowered in the engine and compares every output with `want`. */
+static void expect_engine(const graph *ref, const graph_values *want, precision p, cpu_level level,
+                          const double *input)
+{
+    graph *g;
+    engine *e;
+    float x[4 * SIZE * SIZE];
+    shape s = shape4(1, 4, SIZE, SIZE);
+    for (size_t i = 0; i < sizeof x / sizeof *x; i++)
+        x[i] = (float)input[i];
+    assert_ok(graph_copy(ref, &g, &err));
+    assert_ok(pass_lower(g, p, false, NULL, &err));
+    assert_ok(graph_set_input_shape(g, &s, &err));
+    assert_ok(engine_prepare(g, &(engine_options){.threads = 1, .level = level, .exact = true}, &e,
+                             &err));
+    assert_ok(engine_run(e, &(tensor_view){x, DTYPE_F32, s}, 1, &err));
+    for (int i = 0; i < graph_n_outputs(ref); i++) {
+        tensor_view y = engine_output(e, i);
+        const double *expected = want->of[graph_output(ref, i)];
+        size_t n;
+        assert_true(shape_count(&y.shape, &n));
+        assert_int_equal(y.type, DTYPE_F32);
+        for (size_t k = 0; k < n; k++)
+            if ((double)((const float *)y.data)[k] != expected[k])
+                fail_msg("output %d, element %zu: %g instead of %g", i, k,
+                         (double)((const float *)y.data)[k], expected[k]);
+    }
+    engine_destroy(e);
+    graph_destroy(g);
+}
+
+/* All codes of 8 bits: the sums are exact in float32 and int32 too, on every level. */
+static void the_engine_runs_it_to_the_bit(void **state)
+{
+    (void)state;
+    double *input = random_input();
+    for (uint64_t seed = 1000; seed < 1020; seed++) {
+        static maker m;
+        make_random(&m, seed, true);
+        assert_ok(pass_insert_qdq(m.g, &m.plan.plan, &err));
+        graph_values want = run(m.g, input);
+        expect_engine(m.g, &want, PRECISION_FP32, CPU_REF, input);
+        expect_engine(m.g, &want, PRECISION_INT8, CPU_REF, input);
+        expect_engine(m.g, &want, PRECISION_FP32, cpu_best(), input);
+        expect_engine(m.g, &want, PRECISION_INT8, cpu_best(), input);
+        graph_values_free(&want);
+        graph_destroy(m.g);
+    }
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(lowering_keeps_the_meaning)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(lowering_keeps_the_meaning),
+        cmocka_unit_test(the_engine_runs_it_to_the_bit),
+    };
     return cmocka_run_group_tests_name("lower_random", tests, NULL, NULL);
 }
