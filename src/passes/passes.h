@@ -28,7 +28,9 @@ PTQ_CHECKED ptq_status pass_fuse_implicit(graph *g, ptq_error *err);
 PTQ_CHECKED ptq_status passes_clean(graph *g, ptq_error *err);
 
 /* Puts Q/DQ pairs where the plan says; equal pairs on one tensor are one pair. A zero amax gives
- * scale 1. Weights become int8 constants behind a DequantizeLinear (or stay float behind Q, DQ). */
+ * scale 1. Weights become int8 constants behind a DequantizeLinear (or stay float behind Q, DQ).
+ * More than 8 bits are codes of 16; where a quantizer has fewer codes than its type (4 bits, narrow
+ * range), a Clip stands before the Q. PTQ_UNSUPPORTED: the place is quantized already. */
 PTQ_CHECKED ptq_status pass_insert_qdq(graph *g, const qplan *plan, ptq_error *err);
 /* Removes every Q/DQ pair; int8 weights become float again (code * scale). After insertion with
  * float_weights the result is the float graph exactly. */
@@ -44,7 +46,7 @@ typedef enum precision { PRECISION_FP32, PRECISION_FP16, PRECISION_BF16, PRECISI
  *         and nearest Resize and into the producing convolution; convolutions without Q/DQ compute
  *         in bf16 where `has_bf16`, else f32.
  * Activations are fused into convolutions in all of them. Tensors in `keep` (names, NULL-terminated
- * list or NULL) are not fused away. */
+ * list or NULL) are not fused away and not pruned; names the graph has not are ignored. */
 PTQ_CHECKED ptq_status pass_lower(graph *g, precision p, bool has_bf16, const char *const *keep,
                                   ptq_error *err);
 

@@ -340,8 +340,9 @@ static void add_pointwise(graph *g, tensor_id x)
     keep(g, make_unary(g, GRAPH_OP_SQRT, "sqrt", positive));
     keep(g, make_unary(g, GRAPH_OP_LOG, "log", positive));
     keep(g, unary(g, GRAPH_OP_HARD_SIGMOID, "hard", x, (op_attr){.slope = {0.25f, 0.5f}}));
-    keep(g, unary(g, GRAPH_OP_CLIP, "clip", x, (op_attr){.clip = {-0.5f, 0.75f}}));
-    keep(g, unary(g, GRAPH_OP_CLIP, "floor", x, (op_attr){.clip = {0.25f, INFINITY}}));
+    keep(g, unary(g, GRAPH_OP_CLIP, "clip", x, (op_attr){.clip = {.min = -0.5f, .max = 0.75f}}));
+    keep(g,
+         unary(g, GRAPH_OP_CLIP, "floor", x, (op_attr){.clip = {.min = 0.25f, .max = INFINITY}}));
     static const graph_op pairs[] = {GRAPH_OP_ADD, GRAPH_OP_SUB, GRAPH_OP_MUL, GRAPH_OP_DIV,
                                      GRAPH_OP_POW, GRAPH_OP_MAX, GRAPH_OP_MIN};
     shape s = shape_make(3, (int64_t[]){4, 1, 1});
