@@ -76,7 +76,7 @@ static ptq_status finish(builder *b, conv_job *j)
     conv_desc *d = &j->desc;
     d->src = *build_view(b, j->src);
     d->dst = *build_view(b, j->dst);
-    PTQ_TRY(conv_create(d, &j->weights, b->e->context, &c, b->err));
+    PTQ_TRY(conv_create(d, &j->weights, b->e->shared->convs, &c, b->err));
     ptq_status status = build_conv(b, c, j->src, j->dst, j->precision);
     if (status != PTQ_OK)
         conv_destroy(c);
@@ -101,6 +101,7 @@ static ptq_status round_weights(builder *b, const conv_desc *d, conv_job *j, boo
         j->own_weights[i] = to_f16 ? half_to_float(half_from_float(from[i]))
                                    : bfloat_to_float(bfloat_from_float(from[i]));
     j->weights.weight = j->own_weights;
+    j->weights.is_lasting = false;
     return PTQ_OK;
 }
 
@@ -146,6 +147,7 @@ static ptq_status conv_float(builder *b, const node *n, conv_job *j)
 {
     const void *data;
     PTQ_TRY(typed_constant(b, n->inputs[1], DTYPE_F32, "weight", &j->weights.weight));
+    j->weights.is_lasting = graph_is_const(b->g, n->inputs[1]);
     if (bind_has_input(n, 2)) {
         PTQ_TRY(typed_constant(b, n->inputs[2], DTYPE_F32, "bias", &data));
         j->weights.bias = data;
@@ -173,6 +175,7 @@ ptq_status bind_qconv(builder *b, const node *n)
     const void *scales, *bias = NULL;
     conv_job j = {.desc = bind_conv_desc(b, n), .precision = "int8"};
     PTQ_TRY(typed_constant(b, n->inputs[1], DTYPE_I8, "weight", &j.weights.weight));
+    j.weights.is_lasting = graph_is_const(b->g, n->inputs[1]);
     PTQ_TRY(typed_constant(b, n->inputs[2], DTYPE_F32, "weight scale", &scales));
     if (bind_has_input(n, 3))
         PTQ_TRY(typed_constant(b, n->inputs[3], DTYPE_F32, "bias", &bias));

@@ -298,7 +298,7 @@ static ptq_status run_now(builder *b, step *s)
         if (s->operand[i] != VALUE_NONE)
             s->args.t[i].data = value_data(b->e, s->operand[i]);
     s->n_parts = 1;
-    return step_run(s, b->err);
+    return step_run(s, b->e->shared->pool, b->err);
 }
 
 ptq_status build_kernel(builder *b, const kernel_request *r)
@@ -347,7 +347,7 @@ ptq_status build_conv(builder *b, conv *c, value_id src, value_id dst, const cha
     s.args.t[1] = *build_view(b, dst);
     s.operand[0] = src;
     s.operand[1] = dst;
-    s.n_parts = c->impl->runs_whole ? 1 : b->options->threads;
+    s.n_parts = c->n_parts;
     s.macs = (double)view_count(&c->desc.dst) * (double)conv_depth(&c->desc);
     if (c->scratch_bytes) {
         buffer scratch = {.kind = BUFFER_SLAB, .bytes = c->scratch_bytes};

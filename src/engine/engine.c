@@ -1,13 +1,39 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "engine/engine.h"
 
-#include <limits.h>
+#include <stdatomic.h>
 #include <string.h>
 
 #include "base/clock.h"
 #include "base/mem.h"
 #include "engine/build.h"
 #include "engine/program.h"
+
+ptq_status engine_shared_create(int threads, cpu_level level, engine_shared **out, ptq_error *err)
+{
+    engine_shared *s = mem_zalloc(sizeof *s);
+    if (!s)
+        return error_no_memory(err, sizeof *s, "an engine");
+    s->n_refs = 1;
+    s->pool = pool_create(threads);
+    ptq_status status =
+        s->pool ? conv_context_create(level, &s->convs, err) : error_no_memory(err, 0, "threads");
+    if (status != PTQ_OK) {
+        engine_shared_unref(s);
+        return status;
+    }
+    *out = s;
+    return PTQ_OK;
+}
+
+void engine_shared_unref(engine_shared *s)
+{
+    if (!s || --s->n_refs > 0)
+        return;
+    conv_context_destroy(s->convs);
+    pool_destroy(s->pool);
+    mem_free(s);
+}
 
 void engine_destroy(engine *e)
 {
@@ -17,7 +43,7 @@ void engine_destroy(engine *e)
         conv_destroy(e->steps[i].conv);
     for (int i = 0; i < e->n_buffers; i++)
         blob_unref(&e->buffers[i].constant);
-    conv_context_destroy(e->context);
+    engine_shared_unref(e->shared);
     mem_free(e->buffers);
     mem_free(e->values);
     mem_free(e->steps);
@@ -136,7 +162,6 @@ static ptq_status bind_outputs(builder *b)
 static ptq_status build_all(builder *b)
 {
     PTQ_TRY(check_shapes(b->g, b->err));
-    PTQ_TRY(conv_context_create(b->options->level, &b->e->context, b->err));
     PTQ_TRY(layout_decide(b));
     PTQ_TRY(bind_inputs(b));
     PTQ_TRY(bind_nodes(b));
@@ -144,8 +169,8 @@ static ptq_status build_all(builder *b)
     return build_finish(b);
 }
 
-ptq_status engine_prepare(const graph *g, const engine_options *options, engine **out,
-                          ptq_error *err)
+ptq_status engine_prepare_shared(const graph *g, const engine_options *options,
+                                 engine_shared *shared, engine **out, ptq_error *err)
 {
     builder b = {.g = g, .options = options, .err = err};
     b.e = mem_zalloc(sizeof *b.e);
@@ -156,7 +181,8 @@ ptq_status engine_prepare(const graph *g, const engine_options *options, engine 
     if (!b.e || !b.slots || !b.e->names) {
         status = error_no_memory(err, sizeof *b.e, "an engine");
     } else {
-        b.e->threads = options->threads;
+        b.e->shared = shared;
+        shared->n_refs++;
         status = build_all(&b);
     }
     mem_free(b.slots);
@@ -166,6 +192,16 @@ ptq_status engine_prepare(const graph *g, const engine_options *options, engine 
     }
     *out = b.e;
     return PTQ_OK;
+}
+
+ptq_status engine_prepare(const graph *g, const engine_options *options, engine **out,
+                          ptq_error *err)
+{
+    engine_shared *shared = NULL;
+    PTQ_TRY(engine_shared_create(options->threads, options->level, &shared, err));
+    ptq_status status = engine_prepare_shared(g, options, shared, out, err);
+    engine_shared_unref(shared);
+    return status;
 }
 
 char *value_data(const engine *e, value_id id)
@@ -178,27 +214,29 @@ char *value_data(const engine *e, value_id id)
     return base + val->offset;
 }
 
-ptq_status step_run(const step *s, ptq_error *err)
+typedef struct step_job {
+    const step *s;
+    atomic_bool has_failed;
+} step_job;
+
+static void run_part(void *context, int part)
 {
-    bool is_ok = true;
-    int n_parts = s->n_parts;
-    if (s->conv) {
-        conv_run_args a = {s->args.t[0].data, s->args.t[1].data, s->scratch_data};
-        if (n_parts == 1) {
-            is_ok = s->conv->impl->run(s->conv, &a, 0, 1);
-        } else {
-#pragma omp parallel for num_threads(n_parts) schedule(static) reduction(&& : is_ok)
-            for (int part = 0; part < n_parts; part++)
-                is_ok = s->conv->impl->run(s->conv, &a, part, n_parts) && is_ok;
-        }
-    } else if (n_parts == 1) {
-        s->kernel->run(&s->args, 0, 1);
-    } else {
-#pragma omp parallel for num_threads(n_parts) schedule(static)
-        for (int part = 0; part < n_parts; part++)
-            s->kernel->run(&s->args, part, n_parts);
+    step_job *j = context;
+    const step *s = j->s;
+    if (!s->conv) {
+        s->kernel->run(&s->args, part, s->n_parts);
+        return;
     }
-    if (!is_ok)
+    conv_run_args a = {s->args.t[0].data, s->args.t[1].data, s->scratch_data};
+    if (!s->conv->impl->run(s->conv, &a, part))
+        atomic_store(&j->has_failed, true);
+}
+
+ptq_status step_run(const step *s, pool *threads, ptq_error *err)
+{
+    step_job job = {.s = s};
+    pool_run(threads, s->n_parts, run_part, &job);
+    if (atomic_load(&job.has_failed))
         return error_set(err, PTQ_INTERNAL, "node '%s' could not be computed by %s", s->node,
                          s->kernel_name);
     return PTQ_OK;
@@ -251,7 +289,7 @@ static ptq_status run_steps(engine *e, engine_step_profile *profile, ptq_error *
     for (int i = -1; i < e->n_steps; i++) {
         if (i >= 0) {
             double start = profile ? clock_ms() : 0;
-            PTQ_TRY(step_run(&e->steps[i], err));
+            PTQ_TRY(step_run(&e->steps[i], e->shared->pool, err));
             if (profile)
                 profile[i].ms = clock_ms() - start;
         }

@@ -9,6 +9,7 @@
 #define ENGINE_PROGRAM_H
 
 #include "base/arena.h"
+#include "base/pool.h"
 #include "engine/engine.h"
 #include "kernels/conv.h"
 #include "kernels/kernel.h"
@@ -61,10 +62,23 @@ typedef struct tap {
     int after; /* step; -1: before the first */
 } tap;
 
+/* What the engines of a session share: threads and packed weights. */
+typedef struct engine_shared {
+    int n_refs;
+    pool *pool;
+    conv_context *convs;
+} engine_shared;
+
+PTQ_CHECKED ptq_status engine_shared_create(int threads, cpu_level level, engine_shared **out,
+                                            ptq_error *err);
+void engine_shared_unref(engine_shared *s); /* NULL allowed */
+/* engine_prepare() with threads and packed weights of others; takes a reference. */
+PTQ_CHECKED ptq_status engine_prepare_shared(const graph *g, const engine_options *options,
+                                             engine_shared *shared, engine **out, ptq_error *err);
+
 struct engine {
     arena *names;
-    int threads;
-    conv_context *context;
+    engine_shared *shared; /* one reference */
     buffer *buffers;
     int n_buffers, cap_buffers;
     value *values;
@@ -83,8 +97,8 @@ struct engine {
     void *tap_user;
 };
 
-/* Runs step `s` with all its parts. */
-PTQ_CHECKED ptq_status step_run(const step *s, ptq_error *err);
+/* Runs all parts of a step. */
+PTQ_CHECKED ptq_status step_run(const step *s, pool *threads, ptq_error *err);
 /* Where the first element of a value is; inputs must be bound. */
 char *value_data(const engine *e, value_id id);
 

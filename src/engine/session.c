@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "engine/program.h"
 
 enum { DEFAULT_ENGINES = 8 };
 
@@ -16,6 +17,7 @@ typedef struct entry {
 
 struct session {
     graph *g;
+    engine_shared *shared;
     engine_options options;
     tensor_id *taps;
     entry *entries;
@@ -33,6 +35,7 @@ void session_destroy(session *s)
         return;
     for (int i = 0; s->entries && i < s->n_entries; i++)
         engine_destroy(s->entries[i].e);
+    engine_shared_unref(s->shared);
     mem_free(s->entries);
     mem_free(s->taps);
     graph_destroy(s->g);
@@ -67,6 +70,8 @@ ptq_status session_create(const graph *g, const session_options *options, sessio
     s->entries = mem_array((size_t)s->n_entries, sizeof *s->entries);
     ptq_status status = s->entries ? graph_copy(g, &s->g, err)
                                    : error_no_memory(err, sizeof *s->entries, "a session");
+    if (status == PTQ_OK)
+        status = engine_shared_create(options->threads, options->level, &s->shared, err);
     if (status == PTQ_OK)
         status = find_taps(s, options, err);
     if (status != PTQ_OK) {
@@ -109,7 +114,7 @@ ptq_status session_run(session *s, const tensor_view *inputs, int n_inputs, ptq_
     entry *en = find_entry(s, &inputs[0].shape);
     if (!en->e || !shape_equal(&en->input, &inputs[0].shape)) {
         engine *made;
-        PTQ_TRY(engine_prepare(s->g, &s->options, &made, err));
+        PTQ_TRY(engine_prepare_shared(s->g, &s->options, s->shared, &made, err));
         engine_destroy(en->e);
         en->e = made;
         en->input = inputs[0].shape;

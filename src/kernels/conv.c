@@ -33,8 +33,30 @@ void conv_context_destroy(conv_context *c)
 {
     if (!c)
         return;
+    for (int i = 0; i < c->n_packed; i++) {
+        blob_unref(&c->packed[i].layout);
+        blob_unref(&c->packed[i].data);
+    }
+    mem_free(c->packed);
     dnnl_home_destroy(c->dnnl);
     mem_free(c);
+}
+
+ptq_status conv_context_keep(conv_context *c, const packed_weights *w, ptq_error *err)
+{
+    if (c->n_packed == c->cap_packed) {
+        int more = c->cap_packed ? 2 * c->cap_packed : 64;
+        packed_weights *grown = mem_resize(c->packed, (size_t)more, sizeof *grown);
+        if (!grown)
+            return error_no_memory(err, (size_t)more * sizeof *grown, "packed weights");
+        c->packed = grown;
+        c->cap_packed = more;
+    }
+    packed_weights *kept = &c->packed[c->n_packed++];
+    *kept = *w;
+    blob_ref(kept->layout);
+    blob_ref(kept->data);
+    return PTQ_OK;
 }
 
 const conv_impl *conv_best(const conv_desc *d, cpu_level level)

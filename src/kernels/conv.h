@@ -45,6 +45,8 @@ typedef struct conv_weights {
     const void *weight;   /* f32, or i8 for CONV_INT8; [Cout][Cin/groups][kh][kw] */
     const float *w_scale; /* CONV_INT8: [Cout] */
     const float *bias;    /* [Cout] or NULL */
+    bool is_lasting;      /* `weight` stays as long as convolutions are made in the context: equal
+                             ones share their packed form */
 } conv_weights;
 
 typedef struct conv_impl conv_impl;
@@ -53,7 +55,8 @@ typedef struct conv_impl conv_impl;
 typedef struct conv {
     const conv_impl *impl;
     conv_desc desc;
-    size_t packed_bytes;
+    int n_parts;          /* to be run by as many threads, in any order */
+    size_t packed_bytes;  /* memory for weights */
     size_t scratch_bytes; /* for one run, all parts together */
 } conv;
 
@@ -63,19 +66,18 @@ typedef struct conv_run_args {
     void *scratch; /* 64-byte aligned, scratch_bytes */
 } conv_run_args;
 
-/* What implementations of one engine share; see conv_context_create(). */
+/* What the convolutions of an engine, or of several, share: packed weights. */
 typedef struct conv_context conv_context;
 
 struct conv_impl {
     const char *name;
     cpu_level level;
-    bool runs_whole;    /* brings its own threads: run only as part 0 of 1 */
     bool takes_strides; /* pixels may be further apart than their channels need */
     bool (*can)(const conv_desc *d);
     /* PTQ_UNSUPPORTED: cannot do this one after all; the next in the list is tried. */
     ptq_status (*create)(const conv_desc *d, const conv_weights *w, conv_context *context,
                          conv **out, ptq_error *err);
-    bool (*run)(const conv *c, const conv_run_args *a, int part, int n_parts);
+    bool (*run)(const conv *c, const conv_run_args *a, int part); /* false: it failed */
     const char *(*info)(const conv *c); /* more about the choice, or NULL */
     void (*destroy)(conv *c);
 };
@@ -93,5 +95,14 @@ void conv_destroy(conv *c); /* NULL allowed */
 /* The implementations, best first; the tests compare each with the last. */
 const conv_impl *const *conv_impls(int *n);
 int64_t conv_depth(const conv_desc *d); /* products per output element */
+
+/* A convolution cut for several threads: whole pictures of a batch, or rows of a picture. Each part
+ * is a convolution of its own on a part of the memory. */
+typedef struct conv_part {
+    conv_desc desc;
+    int64_t src_offset, dst_offset; /* elements */
+} conv_part;
+int conv_part_count(const conv_desc *d); /* about d->threads; 1 when it cannot be cut */
+conv_part conv_part_at(const conv_desc *d, int part, int n_parts);
 
 #endif

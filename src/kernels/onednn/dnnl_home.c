@@ -25,8 +25,7 @@ ptq_status dnnl_home_create(cpu_level level, dnnl_home **out, ptq_error *err)
     if (!h)
         return error_no_memory(err, sizeof *h, "oneDNN");
     cap_instructions(level);
-    if (dnnl_engine_create(&h->engine, dnnl_cpu, 0) != dnnl_success ||
-        dnnl_stream_create(&h->stream, h->engine, dnnl_stream_default_flags) != dnnl_success) {
+    if (dnnl_engine_create(&h->engine, dnnl_cpu, 0) != dnnl_success) {
         dnnl_home_destroy(h);
         return error_set(err, PTQ_INTERNAL, "oneDNN cannot be started");
     }
@@ -38,8 +37,6 @@ void dnnl_home_destroy(dnnl_home *h)
 {
     if (!h)
         return;
-    if (h->stream)
-        dnnl_stream_destroy(h->stream);
     if (h->engine)
         dnnl_engine_destroy(h->engine);
     mem_free(h);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* kernels/onednn/dnnl_home.h — the engine and the stream that oneDNN primitives live in.
+/* kernels/onednn/dnnl_home.h — the engine that oneDNN primitives live in.
  *
  * oneDNN takes its thread count from OpenMP's, which is a property of the calling thread: it is set
  * around every creation and execution and put back.
@@ -14,7 +14,6 @@
 
 typedef struct dnnl_home {
     dnnl_engine_t engine;
-    dnnl_stream_t stream;
 } dnnl_home;
 
 PTQ_CHECKED ptq_status dnnl_home_create(cpu_level level, dnnl_home **out, ptq_error *err);

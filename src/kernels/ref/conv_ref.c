@@ -56,7 +56,7 @@ static ptq_status create(const conv_desc *d, const conv_weights *w, conv_context
     ref_conv *c = mem_zalloc(sizeof *c);
     if (!c)
         return error_no_memory(err, sizeof *c, "a convolution");
-    c->base = (conv){.impl = &conv_ref, .desc = *d};
+    c->base = (conv){.impl = &conv_ref, .desc = *d, .n_parts = d->threads};
     c->depth = conv_depth(d);
     size_t oc = (size_t)d->dst.dim[1], n;
     bool fits = mem_mul(oc, (size_t)c->depth, &n);
@@ -162,15 +162,13 @@ static void run_pixel(const ref_conv *c, const conv_run_args *a, const pixel *at
     }
 }
 
-static bool run(const conv *base, const conv_run_args *a, int part, int n_parts)
+static bool run(const conv *base, const conv_run_args *a, int part)
 {
     const ref_conv *c = (const ref_conv *)base;
     const view *dst = &base->desc.dst;
-    if (n_parts > base->desc.threads)
-        return false;
     char *patch = (char *)a->scratch + (size_t)part * (size_t)c->depth * sizeof(int32_t);
     int64_t begin, end;
-    kernel_share(dst->dim[0] * dst->dim[2], part, n_parts, &begin, &end);
+    kernel_share(dst->dim[0] * dst->dim[2], part, base->n_parts, &begin, &end);
     for (int64_t row = begin; row < end; row++)
         for (int64_t x = 0; x < dst->dim[3]; x++)
             for (int64_t group = 0; group < base->desc.groups; group++) {

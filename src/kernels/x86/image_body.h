@@ -21,48 +21,116 @@ static inline int16_t bf16_order(int16_t v)
     return (int16_t)(v ^ ((v >> 15) & 0x7fff));
 }
 
-/* What one output pixel takes the maximum of. */
+/* Pixels whose maximum is taken: `rows` x `columns` of them, steps in bytes. */
 typedef struct pool_window {
-    const char *first;             /* pixel under the first tap inside the image */
-    int64_t row_step, column_step; /* bytes between taps */
+    const char *first;
+    int64_t row_step, column_step;
     int rows, columns;
 } pool_window;
 
-/* MAX_PIXEL(name, element type, smallest value, order): y[c] = max over the window of x[c]. The
- * maximum of 64 bytes of channels stays in a register. */
-#define MAX_PIXEL(name, ctype, lowest, order)                                                      \
-    static inline void name(char *to, const pool_window *w, int64_t channels)                      \
+/* MAX_BLOCK(name, element type, smallest value, order): y[k] = max over the window of x[k] for n <=
+ * 64 bytes of channels, which stay in a register meanwhile. */
+#define MAX_BLOCK(name, ctype, lowest, order)                                                      \
+    static inline void name(char *to, const pool_window *w, int64_t bytes)                         \
     {                                                                                              \
         enum { BLOCK = 64 / sizeof(ctype) };                                                       \
-        for (int64_t c = 0; c < channels; c += BLOCK) {                                            \
-            int64_t n = channels - c < BLOCK ? channels - c : BLOCK;                               \
-            ctype best[BLOCK];                                                                     \
-            for (int k = 0; k < BLOCK; k++)                                                        \
-                best[k] = (lowest);                                                                \
-            for (int i = 0; i < w->rows; i++)                                                      \
-                for (int j = 0; j < w->columns; j++) {                                             \
-                    const void *p = w->first + i * w->row_step + j * w->column_step;               \
-                    const ctype *x = (const ctype *)p + c;                                         \
-                    if (n == BLOCK) {                                                              \
-                        for (int k = 0; k < BLOCK; k++)                                            \
-                            best[k] = order(x[k]) > best[k] ? order(x[k]) : best[k];               \
-                    } else {                                                                       \
-                        for (int k = 0; k < n; k++)                                                \
-                            best[k] = order(x[k]) > best[k] ? order(x[k]) : best[k];               \
-                    }                                                                              \
+        int64_t n = bytes / (int64_t)sizeof(ctype);                                                \
+        ctype best[BLOCK], *y = (ctype *)(void *)to;                                               \
+        for (int k = 0; k < BLOCK; k++)                                                            \
+            best[k] = (lowest);                                                                    \
+        for (int i = 0; i < w->rows; i++)                                                          \
+            for (int j = 0; j < w->columns; j++) {                                                 \
+                const void *p = w->first + i * w->row_step + j * w->column_step;                   \
+                const ctype *x = p;                                                                \
+                if (n == BLOCK) {                                                                  \
+                    for (int k = 0; k < BLOCK; k++)                                                \
+                        best[k] = order(x[k]) > best[k] ? order(x[k]) : best[k];                   \
+                } else {                                                                           \
+                    for (int k = 0; k < n; k++)                                                    \
+                        best[k] = order(x[k]) > best[k] ? order(x[k]) : best[k];                   \
                 }                                                                                  \
-            ctype *y = (ctype *)(void *)to + c;                                                    \
-            for (int k = 0; k < n; k++)                                                            \
-                y[k] = order(best[k]);                                                             \
-        }                                                                                          \
+            }                                                                                      \
+        for (int k = 0; k < n; k++)                                                                \
+            y[k] = order(best[k]);                                                                 \
     }
 #define SAME(v) (v)
-MAX_PIXEL(max_pixel_f32, float, -__builtin_inff(), SAME)
-MAX_PIXEL(max_pixel_i8, int8_t, INT8_MIN, SAME)
-MAX_PIXEL(max_pixel_u8, uint8_t, 0, SAME)
-MAX_PIXEL(max_pixel_bf16, int16_t, INT16_MIN, bf16_order)
+MAX_BLOCK(max_block_f32, float, -__builtin_inff(), SAME)
+MAX_BLOCK(max_block_i8, int8_t, INT8_MIN, SAME)
+MAX_BLOCK(max_block_u8, uint8_t, 0, SAME)
+MAX_BLOCK(max_block_bf16, int16_t, INT16_MIN, bf16_order)
 #undef SAME
-#undef MAX_PIXEL
+#undef MAX_BLOCK
+
+enum { MAX_POOL_WIDTH = 512 };
+
+static inline void max_block(dtype type, char *to, const pool_window *w, int64_t bytes)
+{
+    if (type == DTYPE_F32)
+        max_block_f32(to, w, bytes);
+    else if (type == DTYPE_I8)
+        max_block_i8(to, w, bytes);
+    else if (type == DTYPE_U8)
+        max_block_u8(to, w, bytes);
+    else
+        max_block_bf16(to, w, bytes);
+}
+
+/* One row of the output and where it comes from. */
+typedef struct pool_row {
+    const kernel_args *a;
+    const char *from; /* first input row under the window, column 0 */
+    char *to;
+    int rows;                            /* of the window inside the image */
+    int64_t in_row, in_pixel, out_pixel; /* bytes */
+} pool_row;
+
+/* Columns of the window of output column x that are inside the image: first column, count. */
+static inline int64_t pool_columns(const pool_row *r, int64_t x, int *count)
+{
+    const pool_param *p = &r->a->p.pool;
+    int64_t left = x * p->stride[1] - p->pad[1];
+    int begin, end;
+    tap_range(left, p->kernel[1], p->dilation[1], r->a->t[0].dim[3], &begin, &end);
+    *count = end - begin;
+    return left + begin * p->dilation[1];
+}
+
+/* Small windows: every pixel under the window for each output pixel. */
+static inline void pool_row_direct(const pool_row *r, int64_t channel_bytes)
+{
+    const pool_param *p = &r->a->p.pool;
+    for (int64_t x = 0; x < r->a->t[1].dim[3]; x++) {
+        pool_window w = {.row_step = r->in_row, .column_step = p->dilation[1] * r->in_pixel};
+        w.rows = r->rows;
+        const char *from = r->from + pool_columns(r, x, &w.columns) * r->in_pixel;
+        for (int64_t c = 0; c < channel_bytes; c += 64) {
+            int64_t bytes = channel_bytes - c < 64 ? channel_bytes - c : 64;
+            w.first = from + c;
+            max_block(r->a->t[0].type, r->to + x * r->out_pixel + c, &w, bytes);
+        }
+    }
+}
+
+/* Large windows: the maximum of each column of the window first, then of those. */
+static inline void pool_row_separable(const pool_row *r, int64_t channel_bytes)
+{
+    const pool_param *p = &r->a->p.pool;
+    dtype type = r->a->t[0].type;
+    int64_t width = r->a->t[0].dim[3];
+    char columns[MAX_POOL_WIDTH][64] __attribute__((aligned(64)));
+    for (int64_t c = 0; c < channel_bytes; c += 64) {
+        int64_t bytes = channel_bytes - c < 64 ? channel_bytes - c : 64;
+        for (int64_t x = 0; x < width; x++) {
+            pool_window w = {r->from + x * r->in_pixel + c, r->in_row, 0, r->rows, 1};
+            max_block(type, columns[x], &w, bytes);
+        }
+        for (int64_t x = 0; x < r->a->t[1].dim[3]; x++) {
+            pool_window w = {.column_step = 64 * p->dilation[1], .rows = 1};
+            w.first = columns[pool_columns(r, x, &w.columns)];
+            max_block(type, r->to + x * r->out_pixel + c, &w, bytes);
+        }
+    }
+}
 
 bool NAME(max_pool_nhwc_can)(const kernel_args *a)
 {
@@ -70,40 +138,30 @@ bool NAME(max_pool_nhwc_can)(const kernel_args *a)
            view_is_nhwc(&a->t[1], NULL);
 }
 
-static inline void max_pixel(dtype type, char *to, const pool_window *w, int64_t channels)
-{
-    if (type == DTYPE_F32)
-        max_pixel_f32(to, w, channels);
-    else if (type == DTYPE_I8)
-        max_pixel_i8(to, w, channels);
-    else if (type == DTYPE_U8)
-        max_pixel_u8(to, w, channels);
-    else
-        max_pixel_bf16(to, w, channels);
-}
-
 void NAME(max_pool_nhwc)(const kernel_args *a, int part, int n_parts)
 {
     const pool_param *p = &a->p.pool;
     const view *in = &a->t[0], *out = &a->t[1];
     int64_t bytes = (int64_t)view_type_bytes(in->type), begin, end;
+    pool_row r = {.a = a,
+                  .in_row = p->dilation[0] * in->stride[2] * bytes,
+                  .in_pixel = in->stride[3] * bytes,
+                  .out_pixel = out->stride[3] * bytes};
+    bool is_large = p->kernel[0] * p->kernel[1] > 9 && in->dim[3] <= MAX_POOL_WIDTH;
     kernel_share(out->dim[0] * out->dim[2], part, n_parts, &begin, &end);
     for (int64_t row = begin; row < end; row++) {
         int64_t n = row / out->dim[2], y = row % out->dim[2];
         int64_t top = y * p->stride[0] - p->pad[0];
-        int i0, i1;
-        tap_range(top, p->kernel[0], p->dilation[0], in->dim[2], &i0, &i1);
-        for (int64_t x = 0; x < out->dim[3]; x++) {
-            int64_t left = x * p->stride[1] - p->pad[1];
-            int j0, j1;
-            tap_range(left, p->kernel[1], p->dilation[1], in->dim[3], &j0, &j1);
-            int64_t from = n * in->stride[0] + (top + i0 * p->dilation[0]) * in->stride[2] +
-                           (left + j0 * p->dilation[1]) * in->stride[3];
-            int64_t to = n * out->stride[0] + y * out->stride[2] + x * out->stride[3];
-            pool_window w = {in->data + from * bytes, p->dilation[0] * in->stride[2] * bytes,
-                             p->dilation[1] * in->stride[3] * bytes, i1 - i0, j1 - j0};
-            max_pixel(in->type, out->data + to * bytes, &w, in->dim[1]);
-        }
+        int first, last;
+        tap_range(top, p->kernel[0], p->dilation[0], in->dim[2], &first, &last);
+        r.rows = last - first;
+        top += first * p->dilation[0];
+        r.from = in->data + (n * in->stride[0] + top * in->stride[2]) * bytes;
+        r.to = out->data + (n * out->stride[0] + y * out->stride[2]) * bytes;
+        if (is_large)
+            pool_row_separable(&r, in->dim[1] * bytes);
+        else
+            pool_row_direct(&r, in->dim[1] * bytes);
     }
 }
 
@@ -149,7 +207,8 @@ static inline void decode_row(float *restrict to, const float *restrict s, const
     float stride = a->p.decode.stride;
     for (int k = 0; k < 2; k++) {
         to[k] = (2 * s[k] - 0.5f + (float)cell[k]) * stride;
-        to[2 + k] = 4 * s[2 + k] * s[2 + k] * size[k * anchors->stride[1]];
+        float side = s[2 + k] > 1e-15f ? s[2 + k] : 1e-15f; /* its square is no subnormal */
+        to[2 + k] = 4 * side * side * size[k * anchors->stride[1]];
     }
     memcpy(to + 4, s + 4, (size_t)(a->p.decode.n_values - 4) * sizeof *s);
 }

@@ -141,9 +141,8 @@ static char *run(const conv_impl *impl, const conv_case *c, conv_context *contex
     memset(dst, 0x5a, c->dst_bytes + 2 * CANARY);
     void *scratch = mem_alloc_aligned(made->scratch_bytes);
     conv_run_args a = {c->src, dst + CANARY, scratch};
-    int n_parts = impl->runs_whole ? 1 : 2;
-    for (int part = 0; part < n_parts; part++)
-        assert_true(impl->run(made, &a, part, n_parts));
+    for (int part = 0; part < made->n_parts; part++)
+        assert_true(impl->run(made, &a, part));
     mem_free(scratch);
     conv_destroy(made);
     return dst;

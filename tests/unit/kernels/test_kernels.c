@@ -237,6 +237,8 @@ static void decode_case(test_rng *rng, kernel_case *c)
     c->args.t[2].stride[0] = (out[1] + 3) * c->args.t[2].stride[1];
     for (int k = 0; k < 3; k++)
         allocate(rng, &c->args.t[k], &c->memory[k]);
+    for (int64_t i = 0; i < 2 * p.n_anchors; i++)
+        ((float *)(void *)c->args.t[1].data)[i] = (float)(1 + 100 * test_uniform(rng));
 }
 
 /* False: this family has no fast kernels yet, and no generator. */
