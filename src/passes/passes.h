@@ -24,7 +24,7 @@ PTQ_CHECKED ptq_status pass_fuse_batch_norm(graph *g, ptq_error *err);
 PTQ_CHECKED ptq_status pass_fuse_rep(graph *g, ptq_error *err);
 /* Conv(x + ia) * im with constants: folded into the convolution (ImplicitA/M, spec model.md §4). */
 PTQ_CHECKED ptq_status pass_fuse_implicit(graph *g, ptq_error *err);
-/* All of the above, then prune: what the official Model.fuse() does. */
+/* Folding, recognising and fusing, then prune: what the official Model.fuse() does. */
 PTQ_CHECKED ptq_status passes_clean(graph *g, ptq_error *err);
 
 /* Puts Q/DQ pairs where the plan says; equal pairs on one tensor are one pair. A zero amax gives
