@@ -25,7 +25,9 @@ static ptq_status examine(const char *path, size_t max_bytes, model *m,
         return error_set(err, PTQ_IO, "cannot read '%s': %s", path, strerror(errno));
     if (S_ISDIR(st.st_mode))
         return error_set(err, PTQ_IO, "cannot read '%s': it is a folder, not a model file", path);
-    if (st.st_size > 0 && (uint64_t)st.st_size > max_bytes)
+    if (!S_ISREG(st.st_mode))
+        return error_set(err, PTQ_IO, "cannot read '%s': it is not a file on a disk", path);
+    if ((uint64_t)st.st_size > max_bytes)
         return error_set(err, PTQ_LIMIT, "'%s' is larger than the limit of %zu bytes", path,
                          max_bytes);
     FILE *f = fopen(path, "rb");

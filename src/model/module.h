@@ -74,6 +74,7 @@ typedef struct module_head {
     /* Width and height in pixels, when the weights bring no anchors; n_anchors*2 per level. */
     float anchors[MODULE_MAX_LEVELS][2 * MODULE_MAX_ANCHORS];
     bool has_anchors;
+    bool is_fused; /* its implicit parameters are in the convolutions already */
 } module_head;
 
 typedef struct module module;

@@ -62,7 +62,7 @@ static ptq_status build_level(builder *b, const module *m, int level, tensor_id 
     for (int i = 0; i < 3; i++) {
         const module *list = module_part(m, lists[i]);
         bool is_needed = strcmp(lists[i], "m") == 0;
-        if (!list && !is_needed)
+        if (!is_needed && (!list || m->as.head->is_fused))
             continue;
         if (!list || level >= list->n_parts)
             return error_set(b->err, PTQ_FORMAT, "the head '%s' (%s) lacks part %d of '%s'",

@@ -167,6 +167,18 @@ ptq_status pt_attr_implicit(const pickle_value *object, int *channels, ptq_error
     return PTQ_OK;
 }
 
+/* A fused module keeps `forward` as the bound method getattr(self, 'fuseforward'). */
+static bool is_fused(const pickle_value *object)
+{
+    const pickle_value *forward = pickle_attr(object, "forward");
+    size_t n = 0;
+    pickle_value *const *args = forward && forward->kind == PICKLE_OPAQUE
+                                    ? pickle_items(forward->as.object.args, &n)
+                                    : NULL;
+    const char *name = n == 2 ? pickle_str(args[1]) : NULL;
+    return name && strcmp(name, "fuseforward") == 0;
+}
+
 ptq_status pt_attr_head(const pickle_value *object, module_head *h, ptq_error *err)
 {
     PTQ_TRY(attr_int(object, "nl", 1, &h->n_levels, err));
@@ -176,5 +188,6 @@ ptq_status pt_attr_head(const pickle_value *object, module_head *h, ptq_error *e
         return error_set(err, PTQ_UNSUPPORTED,
                          "a head of %d levels with %d anchors each; at most %d and %d", h->n_levels,
                          h->n_anchors, MODULE_MAX_LEVELS, MODULE_MAX_ANCHORS);
+    h->is_fused = is_fused(object);
     return PTQ_OK;
 }

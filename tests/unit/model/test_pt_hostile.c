@@ -64,6 +64,7 @@ static void files_that_are_no_checkpoints(void **state)
                                  "F\xf9 j\xa8P\x19.";
     refused("/no/such/file.pt", NULL, PTQ_IO, "No such file");
     refused(f.dir, NULL, PTQ_IO, "a folder");
+    refused("/dev/zero", NULL, PTQ_IO, "not a file");
     refused_bytes(&f, "", 0, PTQ_FORMAT, "is empty");
     refused_bytes(&f, "hello\n", 6, PTQ_FORMAT, "neither a PyTorch checkpoint nor an ONNX file");
     refused_bytes(&f, "version https://git-lfs.github.com/spec/v1\n", 43, PTQ_FORMAT, "lfs pull");
@@ -235,6 +236,32 @@ static void twins_load(void **state)
     teardown(&f);
 }
 
+/* As the official fuse() leaves it: the head's `forward` is getattr(self, 'fuseforward'), and its
+ * implicit parameters are still there but in the convolutions already. */
+static void a_fused_head_is_not_fused_again(void **state)
+{
+    (void)state;
+    ptq_error err;
+    model *m;
+    fixture f = setup_archive();
+    static const char class[] = "cmodels.yolo\nIDetect\n";
+    size_t at = record_find(f.pkl, class, sizeof class - 1) + sizeof class - 1;
+    const char *p = f.pkl->data + at; /* r.... ) \x81 r.... } r.... ( */
+    assert_true(p[5] == ')' && p[7] == 'r' && p[12] == '}' && p[18] == '(');
+    char forward[] = "X\x07\x00\x00\x00"
+                     "forwardc__builtin__\ngetattr\njSELFX\x0b\x00\x00\x00"
+                     "fuseforward\x86R";
+    memcpy(strstr(forward + 5, "SELF"), p + 8, 4);
+    record_splice(f.pkl, at + 19, 0, forward, sizeof forward - 1);
+    assert_ok(
+        model_load(archive_write(&f.a, f.dir, "fused.pt", "archive", false), NULL, NULL, &m, &err));
+    assert_int_equal(graph_find_node(m->graph, "model.105.ia.0"), NODE_NONE);
+    assert_int_equal(graph_find_node(m->graph, "model.105.im.2"), NODE_NONE);
+    assert_true(graph_find_node(m->graph, "model.105.m.0") != NODE_NONE);
+    model_destroy(m);
+    teardown(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -247,6 +274,7 @@ int main(void)
         cmocka_unit_test(options_that_do_not_fit),
         cmocka_unit_test(flipped_bits_do_no_harm),
         cmocka_unit_test(twins_load),
+        cmocka_unit_test(a_fused_head_is_not_fused_again),
     };
     return cmocka_run_group_tests_name("pt_hostile", tests, NULL, NULL);
 }
