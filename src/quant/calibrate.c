@@ -9,8 +9,7 @@
 #include "data/loader.h"
 #include "engine/session.h"
 #include "passes/passes.h"
-
-enum { COMPAT_BATCH = 4 };
+#include "quant/draw.h"
 
 typedef struct collector {
     const ptq_env *env;
@@ -113,20 +112,11 @@ static ptq_status run_batch(collector *c, const batch *b, int n, ptq_error *err)
 
 /* ---------------------------------------------------------------- images */
 
-/* SplitMix64 (Steele, Lea, Flood 2014): the draw is the same on every machine. */
-static uint64_t next_random(uint64_t *state)
-{
-    uint64_t z = *state += 0x9e3779b97f4a7c15u;
-    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
-    z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
-    return z ^ (z >> 31);
-}
-
 /* Fisher-Yates from the front: the first n items are a fair draw. */
 static void draw_images(dataset *d, int n, uint64_t seed)
 {
     for (int i = 0; i < n; i++) {
-        int other = i + (int)(next_random(&seed) % (uint64_t)(d->n_items - i));
+        int other = i + draw_below(&seed, d->n_items - i);
         image_item item = d->items[i];
         d->items[i] = d->items[other];
         d->items[other] = item;
@@ -144,7 +134,7 @@ static int fixed_batch(const graph *g)
 
 static int choose_batch(const graph *g, const calibrate_options *o, const ptq_env *env)
 {
-    int wanted = o->is_compat ? COMPAT_BATCH : o->batch_size > 0 ? o->batch_size : 1;
+    int wanted = o->batch_size > 0 ? o->batch_size : 1;
     int fixed = fixed_batch(g);
     if (fixed == 0 || fixed == wanted)
         return wanted;

@@ -20,10 +20,10 @@ typedef struct calibrate_job {
 } calibrate_job;
 
 typedef struct calibrate_options {
-    bool is_compat;    /* batches of 4 in list order, bins as pytorch-quantization grows them */
+    bool is_compat;    /* bins as pytorch-quantization grows them, batch by batch */
     double percentile; /* of the table in the result */
     int image_size;    /* images are letterboxed to a square of this size */
-    int batch_size;    /* compat: 4 whatever is set */
+    int batch_size;    /* 4; compat ranges depend on it, exact ones do not */
     int n_images;      /* 0: all */
     bool shuffle;      /* draw n_images by env->seed */
 } calibrate_options;

@@ -230,7 +230,10 @@ static ptq_status search(const amax_bins *b, amax_method method, const amax_opti
     return PTQ_OK;
 }
 
-/* An exact histogram's bins up to the largest value, `merge` neighbours in one. */
+/* An exact histogram's bins up to the largest value, `merge` neighbours in one. Its bins are finer
+ * than the original's: candidates keep about the original's spacing. */
+enum { EXACT_MSE_STRIDE = 4, EXACT_ENTROPY_STRIDE = 2 };
+
 static ptq_status exact_amax(const histogram *h, amax_method method, const amax_options *options,
                              float *amax, ptq_error *err)
 {
@@ -248,8 +251,10 @@ static ptq_status exact_amax(const histogram *h, amax_method method, const amax_
     for (int i = 0; i < n * merge; i++)
         counts[i / merge] += h->counts[i];
     amax_bins b = {counts, edges, n};
+    amax_options o = *options;
+    o.stride *= method == AMAX_ENTROPY ? EXACT_ENTROPY_STRIDE : EXACT_MSE_STRIDE;
     float found;
-    st = search(&b, method, options, false, &found, err);
+    st = search(&b, method, &o, false, &found, err);
     if (st == PTQ_OK)
         *amax = found < h->max ? found : h->max;
 done:

@@ -127,7 +127,7 @@ static quant_kept why_kept(const point_builder *b, const quant_point *p, const q
         return QUANT_KEPT_DISABLED;
     if (pattern_list_find(&b->exclude, p->layer))
         return QUANT_KEPT_EXCLUDED;
-    if (!p->is_extra && b->head[p->node] && !b->options->quantize_head)
+    if (p->is_head && !b->options->quantize_head)
         return QUANT_KEPT_HEAD;
     return QUANT_NOT_KEPT;
 }
@@ -138,6 +138,7 @@ static ptq_status add_point(point_builder *b, quant_point p, ptq_error *err)
     p.layer = n->name;
     p.op = n->op;
     p.tensor = n->inputs[p.input_index];
+    p.is_head = !p.is_extra && b->head[p.node];
     p.input_desc = descriptor_input(b->options->method, b->options->percentile);
     p.weight_desc = descriptor_weight(0);
     const quant_rule *rule = quant_config_rule(b->config, p.layer);

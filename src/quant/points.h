@@ -30,7 +30,7 @@ void quant_options_init(quant_options *o);
 
 typedef enum quant_kept {
     QUANT_NOT_KEPT,
-    QUANT_KEPT_HEAD,     /* its output reaches a graph output with no further weighted node */
+    QUANT_KEPT_HEAD,     /* is_head, and quantize_head is off */
     QUANT_KEPT_EXCLUDED, /* quant_options.exclude */
     QUANT_KEPT_TYPE,     /* float_module_list */
     QUANT_KEPT_DISABLED, /* a rule of quant.yaml */
@@ -44,6 +44,7 @@ typedef struct quant_point {
     graph_op op;
     quant_kept kept; /* stays float when not QUANT_NOT_KEPT */
     bool is_extra;
+    bool is_head;     /* its output reaches a graph output with no further weighted node */
     int input_index;  /* which input the quantizer sits on; 0 unless extra */
     tensor_id tensor; /* what it reads there */
     tensor_id weight; /* TENSOR_NONE when there is none */

@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "quant/sensitivity_journal.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/file.h"
+#include "base/mem.h"
+#include "base/sha256.h"
+#include "base/str.h"
+
+enum { MAX_FILE_BYTES = 64 << 20 };
+
+/* ---------------------------------------------------------------- fingerprint */
+
+static void add_text(sha256 *h, const char *text)
+{
+    sha256_add(h, text, strlen(text) + 1);
+}
+
+static void add_constants(sha256 *h, const graph *g)
+{
+    for (int i = 0; i < graph_n_tensors(g); i++) {
+        const tensor *t = graph_tensor_const(g, (tensor_id)i);
+        if (t->data)
+            sha256_add(h, blob_data(t->data), blob_size(t->data));
+    }
+}
+
+static ptq_status add_options(sha256 *h, const sensitivity_options *o, ptq_error *err)
+{
+    str text = STR_INIT;
+    const loader_options *l = &o->load;
+    str_addf(&text, "%d %d %d %d %d %d %.9g %d ", (int)o->mode, (int)o->metric, o->by_block,
+             l->image_size, l->batch_size, l->stride, l->pad, l->rect);
+    str_addf(&text, "%.9g %.9g %d %.9g %d", (double)o->eval.conf, o->eval.iou, o->eval.max_det,
+             o->confidence, o->n_draws);
+    bool ok = str_ok(&text);
+    if (ok)
+        add_text(h, str_text(&text));
+    str_clear(&text);
+    return ok ? PTQ_OK : error_no_memory(err, 0, "a journal");
+}
+
+static ptq_status fingerprint(const sensitivity_job *job, const sensitivity_options *o,
+                              char hex[65], ptq_error *err)
+{
+    sha256 h;
+    sha256_init(&h);
+    add_constants(&h, job->g);
+    PTQ_TRY(add_options(&h, o, err));
+    for (int i = 0; i < job->data->n_items; i++)
+        add_text(&h, job->data->items[i].path);
+    json_t *plan = quant_plan_write_json(job->g, job->plan);
+    char *text = plan ? json_dumps(plan, JSON_COMPACT) : NULL;
+    json_decref(plan);
+    if (!text)
+        return error_no_memory(err, 0, "a journal");
+    add_text(&h, text);
+    free(text);
+    sha256_hex(&h, hex);
+    return PTQ_OK;
+}
+
+/* ---------------------------------------------------------------- the file */
+
+static ptq_status adopt(journal *j, const json_t *doc, ptq_error *err)
+{
+    const char *theirs = json_string_value(json_object_get(doc, "fingerprint"));
+    json_t *layers = json_object_get(doc, "layers");
+    if (!theirs || !json_is_object(layers))
+        return error_set(err, PTQ_FORMAT, "'%s' is no journal of a ranking", j->path);
+    if (strcmp(theirs, j->fingerprint) != 0)
+        return error_set(err, PTQ_USAGE,
+                         "journal '%s' belongs to a ranking of another model, other images or "
+                         "other options; delete it or choose another file",
+                         j->path);
+    json_decref(j->layers);
+    j->layers = json_incref(layers);
+    return PTQ_OK;
+}
+
+static ptq_status read_file(journal *j, ptq_error *err)
+{
+    char *text;
+    size_t size;
+    json_error_t json_error;
+    PTQ_TRY(file_read(j->path, MAX_FILE_BYTES, &text, &size, err));
+    json_t *doc = json_loadb(text, size, 0, &json_error);
+    mem_free(text);
+    if (!doc)
+        return error_set(err, PTQ_FORMAT, "cannot read journal '%s': line %d: %s", j->path,
+                         json_error.line, json_error.text);
+    ptq_status st = adopt(j, doc, err);
+    json_decref(doc);
+    return st;
+}
+
+ptq_status journal_open(journal *j, const sensitivity_job *job, const sensitivity_options *options,
+                        ptq_error *err)
+{
+    *j = (journal){.path = options->journal, .layers = json_object()};
+    if (!j->layers)
+        return error_no_memory(err, 0, "a journal");
+    ptq_status st = PTQ_OK;
+    if (j->path)
+        st = fingerprint(job, options, j->fingerprint, err);
+    if (st == PTQ_OK && j->path)
+        st = file_exists(j->path) ? read_file(j, err) : file_check_writable(j->path, err);
+    if (st != PTQ_OK)
+        journal_close(j);
+    return st;
+}
+
+void journal_close(journal *j)
+{
+    json_decref(j->layers);
+    *j = (journal){0};
+}
+
+bool journal_get(const journal *j, const char *name, sensitivity_layer *layer)
+{
+    json_t *o = json_object_get(j->layers, name);
+    double score, low, high, drop, sqnr_db;
+    int evaluations;
+    if (!o ||
+        json_unpack(o, "{s:F,s:F,s:F,s:F,s:F,s:i}", "score", &score, "low", &low, "high", &high,
+                    "drop", &drop, "sqnr_db", &sqnr_db, "evaluations", &evaluations) != 0)
+        return false;
+    layer->score = score;
+    layer->low = low;
+    layer->high = high;
+    layer->drop = drop;
+    layer->sqnr_db = sqnr_db;
+    layer->evaluations = evaluations;
+    return true;
+}
+
+ptq_status journal_put(journal *j, const sensitivity_layer *layer, ptq_error *err)
+{
+    if (!j->path)
+        return PTQ_OK;
+    json_t *o = json_pack("{s:f,s:f,s:f,s:f,s:f,s:i}", "score", layer->score, "low", layer->low,
+                          "high", layer->high, "drop", layer->drop, "sqnr_db", layer->sqnr_db,
+                          "evaluations", layer->evaluations);
+    if (!o || json_object_set_new(j->layers, layer->name, o) != 0)
+        return error_no_memory(err, 0, "a journal");
+    json_t *doc = json_pack("{s:s,s:O}", "fingerprint", j->fingerprint, "layers", j->layers);
+    char *text = doc ? json_dumps(doc, JSON_INDENT(1)) : NULL;
+    json_decref(doc);
+    if (!text)
+        return error_no_memory(err, 0, "a journal");
+    ptq_status st = file_write(j->path, text, strlen(text), err);
+    free(text);
+    return st;
+}

@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "model/model.h"
+#include "passes/passes.h"
+#include "quant/calibrate.h"
+#include "test.h"
+
+static ptq_error err;
+
+typedef struct fixture {
+    model *m;
+    quant_config *config;
+    quant_points points;
+} fixture;
+
+static fixture start(const char *path)
+{
+    fixture f = {0};
+    quant_options options;
+    quant_options_init(&options);
+    assert_ok(model_load(path, NULL, NULL, &f.m, &err));
+    assert_ok(passes_clean(f.m->graph, &err));
+    assert_ok(quant_config_load(NULL, &f.config, &err));
+    assert_ok(quant_points_find(f.m->graph, f.config, &options, &f.points, &err));
+    return f;
+}
+
+static void stop(fixture *f)
+{
+    quant_points_clear(&f->points);
+    quant_config_destroy(f->config);
+    model_destroy(f->m);
+}
+
+static ptq_status run(const fixture *f, int limit, const calibrate_options *o, const ptq_env *env,
+                      ranges **out)
+{
+    char path[512];
+    dataset *d;
+    dataset_options options = {.split = "train", .limit = limit, .list_order = true};
+    assert_ok(dataset_open(test_demo("shapes.yaml", path), &options, NULL, &d, &err));
+    calibrate_job job = {f->m->graph, &f->points, d};
+    ptq_status st = calibrate(&job, o, env, out, &err);
+    dataset_destroy(d);
+    return st;
+}
+
+static char *as_text(const ranges *r)
+{
+    json_t *json = ranges_write_json(r, true);
+    assert_non_null(json);
+    char *text = json_dumps(json, JSON_COMPACT);
+    json_decref(json);
+    return text;
+}
+
+static calibrate_options small_options(void)
+{
+    calibrate_options o;
+    calibrate_options_init(&o);
+    o.image_size = 96;
+    return o;
+}
+
+/* The head too, so that the ranges serve any later settings; a tensor once, with all readers. */
+static void every_quantizable_tensor_is_watched_once(void **state)
+{
+    (void)state;
+    char path[512];
+    fixture f = start(test_demo("yolov7-shapes.pt", path));
+    calibrate_options o = small_options();
+    ranges *r;
+    assert_ok(run(&f, 2, &o, NULL, &r));
+    assert_int_equal(r->n_images, 2);
+    int n_layers = 0;
+    for (int i = 0; i < r->n; i++) {
+        n_layers += r->items[i].n_layers;
+        for (int k = 0; k < i; k++)
+            assert_string_not_equal(r->items[i].name, r->items[k].name);
+    }
+    assert_int_equal(n_layers, f.points.n);
+    assert_int_equal(n_layers, 92);
+    const range_tensor *input = ranges_find(r, "images", "");
+    assert_non_null(input);
+    assert_string_equal(input->layers[0], "model.0.conv");
+    assert_int_equal(input->n_values, 2 * 3 * 96 * 96);
+    assert_true(input->amax[AMAX_MAX] <= 1 && input->amax[AMAX_MAX] > 0.5f);
+    assert_false(input->values.has_negative);
+    const range_tensor *two = ranges_find(r, "", "model.4.conv");
+    assert_ptr_equal(two, ranges_find(r, "", "model.5.conv"));
+    assert_non_null(ranges_find(r, "", "model.105.m.0"));
+    ranges_destroy(r);
+    stop(&f);
+}
+
+static void exact_ranges_ignore_threads_batches_and_order(void **state)
+{
+    (void)state;
+    char path[512];
+    fixture f = start(test_demo("yolov7-shapes.pt", path));
+    calibrate_options o = small_options();
+    ptq_env env = {.threads = 1};
+    o.batch_size = 1;
+    ranges *r;
+    assert_ok(run(&f, 5, &o, &env, &r));
+    char *want = as_text(r);
+    ranges_destroy(r);
+    for (int i = 0; i < 2; i++) {
+        o.batch_size = i == 0 ? 4 : 1;
+        o.n_images = 5;
+        o.shuffle = i == 1; /* all five of five, in another order */
+        env.threads = 2;
+        env.seed = 11;
+        assert_ok(run(&f, 5, &o, &env, &r));
+        char *got = as_text(r);
+        assert_string_equal(got, want);
+        free(got);
+        ranges_destroy(r);
+    }
+    free(want);
+    stop(&f);
+}
+
+static void a_draw_depends_on_the_seed(void **state)
+{
+    (void)state;
+    char path[512];
+    fixture f = start(test_demo("yolov7-shapes.pt", path));
+    calibrate_options o = small_options();
+    o.n_images = 3;
+    o.shuffle = true;
+    char *texts[2];
+    for (int i = 0; i < 2; i++) {
+        ptq_env env = {.seed = (uint64_t)i};
+        ranges *r;
+        assert_ok(run(&f, 0, &o, &env, &r));
+        assert_int_equal(r->n_images, 3);
+        texts[i] = as_text(r);
+        ranges_destroy(r);
+    }
+    assert_string_not_equal(texts[0], texts[1]);
+    free(texts[0]);
+    free(texts[1]);
+    stop(&f);
+}
+
+static void cancelling_and_bad_values_stop_it(void **state)
+{
+    (void)state;
+    char path[512];
+    fixture f = start(test_demo("yolov7-shapes.pt", path));
+    calibrate_options o = small_options();
+    volatile int cancel = 1;
+    ptq_env env = {.cancel = &cancel};
+    ranges *r = NULL;
+    assert_status(run(&f, 2, &o, &env, &r), PTQ_CANCELLED);
+    const node *conv = graph_node_const(f.m->graph, graph_find_node(f.m->graph, "model.3.conv"));
+    tensor *weight = graph_tensor(f.m->graph, conv->inputs[1]);
+    ((float *)blob_data(weight->data))[0] = INFINITY;
+    assert_status(run(&f, 2, &o, NULL, &r), PTQ_DATA);
+    assert_non_null(strstr(err.message, "not finite"));
+    assert_non_null(strstr(err.message, "read by 'model.4.conv'"));
+    assert_null(r);
+    stop(&f);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_quantizable_tensor_is_watched_once),
+        cmocka_unit_test(exact_ranges_ignore_threads_batches_and_order),
+        cmocka_unit_test(a_draw_depends_on_the_seed),
+        cmocka_unit_test(cancelling_and_bad_values_stop_it),
+    };
+    return cmocka_run_group_tests_name("calibrate", tests, NULL, NULL);
+}
