@@ -135,70 +135,83 @@ ptq_status amax_entropy_bin(const amax_bins *b, const amax_options *options, int
 
 /* ---------------------------------------------------------------- mse */
 
-/* Prefix sums over bins [0, i): counts, counts * centre, counts * centre^2. */
+/* Sums over bins [0, i): counts, counts * centre, counts * centre^2. */
+typedef struct moments {
+    double count;
+    double first;
+    double second;
+} moments;
+
 typedef struct mse_sums {
-    double *centre; /* n */
-    double *count;  /* n + 1 each */
-    double *first;
-    double *second;
+    int n;
+    double per_width; /* 1 / width of a bin */
+    double *centre;   /* n */
+    moments *below;   /* n + 1 */
 } mse_sums;
 
 static void mse_sum(const amax_bins *b, mse_sums *s)
 {
-    s->count[0] = s->first[0] = s->second[0] = 0;
+    s->n = b->n;
+    s->below[0] = (moments){0, 0, 0};
     for (int i = 0; i < b->n; i++) {
+        const moments *m = &s->below[i];
         double count = (double)b->counts[i];
         double centre = (double)amax_centre(b, i);
         s->centre[i] = centre;
-        s->count[i + 1] = s->count[i] + count;
-        s->first[i + 1] = s->first[i] + count * centre;
-        s->second[i + 1] = s->second[i] + count * centre * centre;
+        s->below[i + 1] = (moments){m->count + count, m->first + count * centre,
+                                    m->second + count * centre * centre};
     }
+    s->per_width = (b->n - 0.5) / s->centre[b->n - 1];
 }
 
 /* First bin at or after `from` whose centre is not below `value`. Bins are almost equally wide: the
  * guess is off by one at most. */
-static int first_centre_from(const mse_sums *s, int n, int from, double value)
+static int first_centre_from(const mse_sums *s, int from, double value)
 {
-    double guess = value / s->centre[n - 1] * (n - 0.5) - 0.5;
-    int i = guess < from ? from : guess > n ? n : (int)guess;
+    double guess = value * s->per_width - 0.5;
+    int i = guess < from ? from : guess > s->n ? s->n : (int)guess;
     while (i > from && s->centre[i - 1] >= value)
         i--;
-    while (i < n && s->centre[i] < value)
+    while (i < s->n && s->centre[i] < value)
         i++;
     return i;
 }
 
-/* Sum of squared errors when the range is the centre of bin `candidate`. */
-static double mse_cost(const mse_sums *s, int n, int candidate, int highest)
+/* Mean over the bins of count * error^2 when the range is the centre of bin `candidate`. */
+static double mse_cost(const mse_sums *s, int candidate, int highest)
 {
     double step = s->centre[candidate] / highest;
     double cost = 0;
     int from = 0;
-    for (int level = 0; level <= highest && from < n; level++) {
-        int to = level == highest ? n : first_centre_from(s, n, from, (level + 0.5) * step);
+    for (int level = 0; level <= highest && from < s->n; level++) {
+        int to = level == highest ? s->n : first_centre_from(s, from, (level + 0.5) * step);
         double value = level * step;
-        cost += s->second[to] - s->second[from] - 2 * value * (s->first[to] - s->first[from]) +
-                value * value * (s->count[to] - s->count[from]);
+        const moments *low = &s->below[from];
+        const moments *high = &s->below[to];
+        cost += high->second - low->second - 2 * value * (high->first - low->first) +
+                value * value * (high->count - low->count);
         from = to;
     }
-    return cost / n;
+    return cost / s->n;
 }
 
 ptq_status amax_mse_bin(const amax_bins *b, const amax_options *options, int *bin, double *costs,
                         ptq_error *err)
 {
     size_t n = (size_t)b->n + 1;
-    double *memory = mem_array(n, 4 * sizeof *memory);
-    if (!memory)
-        return error_no_memory(err, n * 4 * sizeof *memory, "the mse search");
-    mse_sums sums = {memory, memory + n, memory + 2 * n, memory + 3 * n};
+    mse_sums sums = {.centre = mem_array(n, sizeof *sums.centre),
+                     .below = mem_array(n, sizeof *sums.below)};
+    if (!sums.centre || !sums.below) {
+        mem_free(sums.centre);
+        mem_free(sums.below);
+        return error_no_memory(err, n * sizeof *sums.below, "the mse search");
+    }
     mse_sum(b, &sums);
     int highest = fake_quant_highest(options->num_bits, options->is_unsigned);
     double best = INFINITY;
     int best_bin = b->n - 1;
     for (int i = options->start_bin; i < b->n; i += options->stride) {
-        double cost = mse_cost(&sums, b->n, i, highest);
+        double cost = mse_cost(&sums, i, highest);
         if (costs)
             costs[i - options->start_bin] = cost;
         if (cost < best) {
@@ -206,7 +219,8 @@ ptq_status amax_mse_bin(const amax_bins *b, const amax_options *options, int *bi
             best_bin = i;
         }
     }
-    mem_free(memory);
+    mem_free(sums.centre);
+    mem_free(sums.below);
     *bin = best_bin;
     return PTQ_OK;
 }
