@@ -49,15 +49,25 @@ static ptq_status read_softmax(onnx_importer *im, const Onnx__NodeProto *src, no
     return n->attr.axis.axis == -1 ? PTQ_OK : onnx_set_pending(im, n, ONNX_FLAT_SOFTMAX, err);
 }
 
+/* 4-bit codes became bytes: a constant is the same then, but rounding to codes is not. */
+static ptq_status refuse_4bit(onnx_importer *im, const Onnx__NodeProto *src, ptq_error *err)
+{
+    const onnx_constant *zero = src->n_input > 2 ? onnx_find_constant(im, src->input[2]) : NULL;
+    if (zero && zero->tensor && onnx_is_4bit(zero->tensor))
+        return error_set(err, PTQ_UNSUPPORTED, "quantizing to 4 bits is not supported");
+    return PTQ_OK;
+}
+
 static ptq_status read_quantize(onnx_importer *im, const Onnx__NodeProto *src, node *n,
                                 ptq_error *err)
 {
-    (void)im;
     int64_t block, type_code;
     PTQ_TRY(onnx_attr_int(src, "block_size", 0, &block, err));
     PTQ_TRY(onnx_attr_int(src, "output_dtype", 0, &type_code, err));
     if (block)
         return error_set(err, PTQ_UNSUPPORTED, "blocks of %" PRId64 " are not supported", block);
+    if (n->op == GRAPH_OP_QUANTIZE_LINEAR)
+        PTQ_TRY(refuse_4bit(im, src, err));
     if (n->n_inputs < 3 && n->op == GRAPH_OP_QUANTIZE_LINEAR && type_code) {
         dtype type;
         PTQ_TRY(onnx_graph_type((int)type_code, &type, err));

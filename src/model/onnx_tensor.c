@@ -49,21 +49,40 @@ ptq_status onnx_tensor_shape(const Onnx__TensorProto *t, shape *s, ptq_error *er
 typedef struct wanted {
     dtype stored; /* in the file */
     dtype type;   /* in the graph */
+    bool is_4bit; /* two codes in a byte, the even one in the low half (spec algorithms.md §3) */
     shape shape;
     size_t count;
     size_t stored_bytes;
 } wanted;
 
-static ptq_status examine(const Onnx__TensorProto *t, wanted *w, ptq_error *err)
+bool onnx_is_4bit(const Onnx__TensorProto *t)
 {
+    return t->data_type == ONNX_UINT4 || t->data_type == ONNX_INT4;
+}
+
+static ptq_status examine_type(const Onnx__TensorProto *t, wanted *w, ptq_error *err)
+{
+    w->is_4bit = onnx_is_4bit(t);
+    if (w->is_4bit) {
+        w->type = w->stored = t->data_type == ONNX_INT4 ? DTYPE_I8 : DTYPE_U8;
+        return PTQ_OK;
+    }
     PTQ_TRY(onnx_graph_type(t->data_type, &w->type, err));
     if (!dtype_from_onnx(t->data_type, &w->stored))
         return error_set(err, PTQ_UNSUPPORTED, "element type %d is not supported", t->data_type);
+    return PTQ_OK;
+}
+
+static ptq_status examine(const Onnx__TensorProto *t, wanted *w, ptq_error *err)
+{
+    PTQ_TRY(examine_type(t, w, err));
     PTQ_TRY(onnx_tensor_shape(t, &w->shape, err));
     char text[128];
     if (!shape_count(&w->shape, &w->count) ||
         !mem_mul(w->count, dtype_bytes(w->stored), &w->stored_bytes))
         return error_set(err, PTQ_LIMIT, "the shape %s is too large", shape_text(&w->shape, text));
+    if (w->is_4bit)
+        w->stored_bytes = w->count / 2 + w->count % 2;
     if (t->segment)
         return error_set(err, PTQ_UNSUPPORTED, "tensors in segments are not supported");
     return PTQ_OK;
@@ -94,8 +113,19 @@ static void widen(const wanted *w, const unsigned char *raw, float *out)
     }
 }
 
+static uint8_t code_of_nibble(const wanted *w, unsigned byte, size_t i)
+{
+    unsigned code = i % 2 ? byte >> 4 & 0xf : byte & 0xf;
+    return (uint8_t)(w->type == DTYPE_I8 && code > 7 ? code | 0xf0 : code);
+}
+
 static void take_raw(const wanted *w, const unsigned char *raw, blob *data)
 {
+    uint8_t *codes = blob_data(data);
+    for (size_t i = 0; w->is_4bit && i < w->count; i++)
+        codes[i] = code_of_nibble(w, raw[i / 2], i);
+    if (w->is_4bit)
+        return;
     if (w->stored != w->type)
         widen(w, raw, blob_data(data));
     else if (w->stored_bytes)
@@ -106,8 +136,10 @@ static void take_raw(const wanted *w, const unsigned char *raw, blob *data)
 static void take_int32(const wanted *w, const int32_t *values, void *out)
 {
     for (size_t i = 0; i < w->count; i++) {
-        int32_t v = values[i];
-        if (w->stored == DTYPE_F16)
+        int32_t v = values[w->is_4bit ? i / 2 : i];
+        if (w->is_4bit)
+            ((uint8_t *)out)[i] = code_of_nibble(w, (uint8_t)v, i);
+        else if (w->stored == DTYPE_F16)
             ((float *)out)[i] = half_to_float((uint16_t)v);
         else if (w->stored == DTYPE_BF16)
             ((float *)out)[i] = bfloat_to_float((uint16_t)v);
@@ -293,10 +325,10 @@ static ptq_status read_inside(const Onnx__TensorProto *t, const wanted *w, blob 
     if (t->has_raw_data && t->raw_data.len != w->stored_bytes)
         return error_set(err, PTQ_FORMAT, "its shape %s needs %zu bytes, but it has %zu",
                          shape_text(&w->shape, text), w->stored_bytes, t->raw_data.len);
-    size_t typed = typed_count(t, w->stored);
-    if (!t->has_raw_data && typed != w->count)
+    size_t typed = typed_count(t, w->stored), values = w->is_4bit ? w->stored_bytes : w->count;
+    if (!t->has_raw_data && typed != values)
         return error_set(err, PTQ_FORMAT, "its shape %s needs %zu values, but it has %zu",
-                         shape_text(&w->shape, text), w->count, typed);
+                         shape_text(&w->shape, text), values, typed);
     PTQ_TRY(allocate(w, data, err));
     if (t->has_raw_data)
         take_raw(w, t->raw_data.data, *data);

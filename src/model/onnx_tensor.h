@@ -2,7 +2,7 @@
 /* model/onnx_tensor.h — the values of a TensorProto: raw, typed, or in a file of their own.
  *
  * The graph computes in float32: float16, bfloat16 and float64 values become float32 here.
- * Integers and booleans keep their type.
+ * Integers and booleans keep their type; 4-bit codes take a byte each.
  */
 #ifndef MODEL_ONNX_TENSOR_H
 #define MODEL_ONNX_TENSOR_H
@@ -11,6 +11,10 @@
 #include "base/error.h"
 #include "formats/onnx.pb-c.h"
 #include "graph/tensor.h"
+
+/* TensorProto.DataType of opset 21, which older definitions of the format do not name. */
+enum { ONNX_UINT4 = 21, ONNX_INT4 = 22 };
+bool onnx_is_4bit(const Onnx__TensorProto *t);
 
 typedef struct onnx_values {
     dtype type;

@@ -182,6 +182,44 @@ static void every_storage_is_read(void **state)
     finish(&f);
 }
 
+/* Spec algorithms.md §3: [1,-2,7,-8,3] is 0xE1 0x87 0x03. */
+static void four_bit_codes_are_unpacked(void **state)
+{
+    (void)state;
+    file f;
+    model m;
+    int32_t packed[3] = {0xe1, 0x87, 0x03};
+    start(&f);
+    input(&f, "x", 1, (int64_t[]){5});
+    raw(&f, constant(&f, "raw", 22, 1, (int64_t[]){5}), (uint8_t[]){0xe1, 0x87, 0x03}, 3);
+    Onnx__TensorProto *t = constant(&f, "typed", 22, 1, (int64_t[]){5});
+    t->n_int32_data = 3;
+    t->int32_data = packed;
+    floats(&f, "scale", 0, NULL);
+    op(&f, "DequantizeLinear", "raw scale", "a");
+    op(&f, "DequantizeLinear", "typed scale", "b");
+    op(&f, "Sum", "a b", "y");
+    output(&f, "y");
+    assert_ok(import(&f, &m));
+    for (int i = 0; i < 2; i++) {
+        const tensor *c = graph_tensor(m.graph, graph_find_tensor(m.graph, i ? "typed" : "raw"));
+        assert_int_equal(c->type, DTYPE_I8);
+        assert_memory_equal(blob_data(c->data), ((int8_t[]){1, -2, 7, -8, 3}), 5);
+    }
+    drop(&m);
+    finish(&f);
+
+    start(&f);
+    input(&f, "x", 1, (int64_t[]){5});
+    floats(&f, "scale", 0, NULL);
+    raw(&f, constant(&f, "zero", 22, 0, NULL), (uint8_t[]){0}, 1);
+    op(&f, "QuantizeLinear", "x scale zero", "y");
+    output(&f, "y");
+    assert_status(import(&f, &m), PTQ_UNSUPPORTED);
+    drop(&m);
+    finish(&f);
+}
+
 /* auto_pad SAME_UPPER, kernel 3, stride 2, 8 pixels: 4 outputs, total pad 1, at the end. */
 static void auto_pad_becomes_pads(void **state)
 {
@@ -258,6 +296,7 @@ int main(void)
         cmocka_unit_test(a_small_file),
         cmocka_unit_test(nodes_out_of_order_are_sorted),
         cmocka_unit_test(every_storage_is_read),
+        cmocka_unit_test(four_bit_codes_are_unpacked),
         cmocka_unit_test(auto_pad_becomes_pads),
         cmocka_unit_test(old_softmax_is_flat),
         cmocka_unit_test(old_attributes_become_parameters),
