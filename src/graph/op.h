@@ -62,7 +62,7 @@
     OP(CAST, "Cast", 1, 1)                                                                         \
     OP(IDENTITY, "Identity", 1, 1)                                                                 \
     OP(QUANTIZE_LINEAR, "QuantizeLinear", 2, 3)                                                    \
-    OP(DEQUANTIZE_LINEAR, "DequantizeLinear", 1, 3)                                                \
+    OP(DEQUANTIZE_LINEAR, "DequantizeLinear", 2, 3)                                                \
     OP(SPACE_TO_DEPTH, "SpaceToDepth", 1, 1)                                                       \
     OP(YOLO_DECODE, "YoloDecode", 2, 2)                                                            \
     OP(YOLO_RAW, "YoloRaw", 1, 1)                                                                  \

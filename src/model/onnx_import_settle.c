@@ -4,7 +4,6 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "base/str.h"
 #include "model/onnx_importer.h"
 
 typedef struct window {
@@ -72,41 +71,49 @@ static void settle_perm(graph *g, node_id id)
         n->attr.perm.perm[i] = rank - 1 - i;
 }
 
+/* The shape of `x` as a tensor: a constant when it is known, else computed. */
+static ptq_status shape_tensor(onnx_importer *im, const node *n, tensor_id *out, ptq_error *err)
+{
+    tensor_id x = n->inputs[0];
+    const shape s = graph_tensor(im->g, x)->shape;
+    if (shape_known(&s))
+        return onnx_add_ints(im, n->name, (onnx_ints){"shape", s.rank, s.dim}, out, err);
+    const char *name = arena_printf(im->file.arena, "%s.shape", n->name);
+    if (!name)
+        return error_no_memory(err, strlen(n->name), "a name");
+    return graph_add_op(im->g, GRAPH_OP_SHAPE, name, 1, &x, NULL, NULL, out, err);
+}
+
 /* Flatten to two axes, Softmax over the second, and back. */
 static ptq_status expand_softmax(onnx_importer *im, node_id id, ptq_error *err)
 {
     graph *g = im->g;
     node old = *graph_node(g, id);
-    const shape x = graph_tensor(g, old.inputs[0])->shape;
-    str flat_name = STR_INIT, soft_name = STR_INIT;
-    str_addf(&flat_name, "%s.flat", old.name);
-    str_addf(&soft_name, "%s.softmax", old.name);
+    const char *flat_name = arena_printf(im->file.arena, "%s.flat", old.name);
+    const char *soft_name = arena_printf(im->file.arena, "%s.softmax", old.name);
+    if (!flat_name || !soft_name)
+        return error_no_memory(err, strlen(old.name), "a name");
     tensor_id flat, soft, target;
     op_attr last = {.axis = {.axis = -1}};
     graph_remove_node(g, id);
-    ptq_status status = graph_add_op(g, GRAPH_OP_FLATTEN, str_text(&flat_name), 1, old.inputs,
-                                     &old.attr, NULL, &flat, err);
-    if (status == PTQ_OK)
-        status = graph_add_op(g, GRAPH_OP_SOFTMAX, str_text(&soft_name), 1, &flat, &last, NULL,
-                              &soft, err);
-    if (status == PTQ_OK)
-        status = onnx_add_ints(im, old.name, (onnx_ints){"shape", x.rank, x.dim}, &target, err);
-    if (status == PTQ_OK) {
-        node back = {.name = old.name, .op = GRAPH_OP_RESHAPE, .n_inputs = 2, .n_outputs = 1};
-        back.inputs = (tensor_id[]){soft, target};
-        back.outputs = old.outputs;
-        status = graph_add_node(g, &back, NULL, err);
-        graph_tensor(g, old.outputs[0])->shape = x;
-    }
-    str_clear(&flat_name);
-    str_clear(&soft_name);
-    return status;
+    PTQ_TRY(
+        graph_add_op(g, GRAPH_OP_FLATTEN, flat_name, 1, old.inputs, &old.attr, NULL, &flat, err));
+    PTQ_TRY(graph_add_op(g, GRAPH_OP_SOFTMAX, soft_name, 1, &flat, &last, NULL, &soft, err));
+    PTQ_TRY(shape_tensor(im, &old, &target, err));
+    node back = {.name = old.name, .op = GRAPH_OP_RESHAPE, .n_inputs = 2, .n_outputs = 1};
+    back.inputs = (tensor_id[]){soft, target};
+    back.outputs = old.outputs;
+    PTQ_TRY(graph_add_node(g, &back, NULL, err));
+    graph_tensor(g, old.outputs[0])->shape = graph_tensor(g, old.inputs[0])->shape;
+    return PTQ_OK;
 }
 
 static ptq_status settle_softmax(onnx_importer *im, node_id id, ptq_error *err)
 {
     node *n = graph_node(im->g, id);
     const shape *x = &graph_tensor(im->g, n->inputs[0])->shape;
+    if (!shape_known(x))
+        return expand_softmax(im, id, err);
     int axis = n->attr.axis.axis < 0 ? n->attr.axis.axis + x->rank : n->attr.axis.axis;
     if (axis < 0 || axis > x->rank)
         return error_set(err, PTQ_FORMAT, "axis %d is outside the rank %d", axis, x->rank);
@@ -120,19 +127,17 @@ static ptq_status settle_pending(onnx_importer *im, node_id id, ptq_error *err)
     const node *n = graph_node(im->g, id);
     if (!strmap_get(im->pending, n->name, &what))
         return PTQ_OK;
+    if (what == ONNX_FLAT_SOFTMAX)
+        return settle_softmax(im, id, err);
     if (!node_inputs_known(im->g, id))
         return error_set(err, PTQ_UNSUPPORTED,
                          "%s depends on its input's shape, which the file leaves open; export the "
                          "model with a fixed input size",
-                         what == ONNX_FLAT_SOFTMAX    ? "its Softmax over several axes"
-                         : what == ONNX_REVERSED_PERM ? "its order of axes"
-                                                      : "auto_pad");
+                         what == ONNX_REVERSED_PERM ? "its order of axes" : "auto_pad");
     if (what == ONNX_REVERSED_PERM) {
         settle_perm(im->g, id);
         return PTQ_OK;
     }
-    if (what == ONNX_FLAT_SOFTMAX)
-        return settle_softmax(im, id, err);
     return settle_pads(im->g, id, what == ONNX_SAME_UPPER, err);
 }
 

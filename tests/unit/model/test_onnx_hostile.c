@@ -49,6 +49,10 @@ static void broken_graphs_are_refused(void **state)
     refused(&f, PTQ_FORMAT, "has 1 inputs");
 
     start_small(&f);
+    op(&f, "DequantizeLinear", "c - c", "d");
+    refused(&f, PTQ_FORMAT, "'n2' (DequantizeLinear) misses its input 1");
+
+    start_small(&f);
     f.nodes[0]->n_output = 0;
     refused(&f, PTQ_FORMAT, "no output");
 
