@@ -43,7 +43,8 @@ ptq_status protocol_open(protocol *p, const ptq_data_options *options, const ptq
     dataset_options d = {.split = options->split,
                          .data_root = options->root,
                          .limit = options->limit,
-                         .single_class = options->single_class};
+                         .single_class = options->single_class,
+                         .need_labels = true};
     PTQ_TRY(dataset_open(options->yaml, &d, env, &p->data, err));
     ptq_status status = check_classes(p, m, err);
     if (status != PTQ_OK)

@@ -15,12 +15,14 @@ ptq_status ptq_model_load(const char *path, const ptq_load_options *options, con
     if (!m)
         return error_no_memory(err, sizeof *m, "a model");
     ptq_status status = model_load(path, &o, env, &m->file, err);
-    if (status == PTQ_OK)
+    if (status == PTQ_OK) { /* messages before this one name the file */
         status = graph_copy(m->file->graph, &m->clean, err);
-    if (status == PTQ_OK)
-        status = passes_clean(m->clean, err);
+        if (status == PTQ_OK)
+            status = passes_clean(m->clean, err);
+        if (status != PTQ_OK)
+            error_context(err, "cannot load '%s'", path);
+    }
     if (status != PTQ_OK) {
-        error_context(err, "cannot load '%s'", path);
         ptq_model_destroy(m);
         return status;
     }

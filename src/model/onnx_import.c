@@ -8,6 +8,7 @@
 #include "base/str.h"
 #include "model/onnx_importer.h"
 #include "model/onnx_tensor.h"
+#include "model/pt_convert.h"
 
 static const char *text_or_empty(const char *text)
 {
@@ -414,6 +415,30 @@ static void close_importer(onnx_importer *im)
     onnx_file_close(&im->file);
 }
 
+/* Constants may hold infinities where they are bounds or masks, but not in what is multiplied. */
+static ptq_status check_weights(const graph *g, ptq_error *err)
+{
+    for (int i = 0; i < graph_n_nodes(g); i++) {
+        const node *n = graph_node_const(g, (node_id)i);
+        bool is_weighted = n->op == GRAPH_OP_CONV || n->op == GRAPH_OP_CONV_TRANSPOSE ||
+                           n->op == GRAPH_OP_GEMM || n->op == GRAPH_OP_MATMUL ||
+                           n->op == GRAPH_OP_BATCH_NORM;
+        for (int j = 1; is_weighted && j < n->n_inputs; j++) {
+            size_t count;
+            if (n->inputs[j] == TENSOR_NONE)
+                continue;
+            const tensor *t = graph_tensor_const(g, n->inputs[j]);
+            if (t->data && t->type == DTYPE_F32 && shape_count(&t->shape, &count) &&
+                !pt_all_finite(blob_data(t->data), count))
+                return error_set(err, PTQ_FORMAT,
+                                 "weight '%s' holds NaN or infinity; the training that made it "
+                                 "diverged, take an earlier checkpoint",
+                                 t->name);
+        }
+    }
+    return PTQ_OK;
+}
+
 ptq_status onnx_import(const char *path, const model_options *options, const ptq_env *env, model *m,
                        ptq_error *err)
 {
@@ -422,6 +447,8 @@ ptq_status onnx_import(const char *path, const model_options *options, const ptq
     ptq_status status = open_importer(path, options, &im, err);
     if (status == PTQ_OK)
         status = build(&im, err);
+    if (status == PTQ_OK)
+        status = check_weights(im.g, err);
     if (status == PTQ_OK)
         status = onnx_describe(&im, m, err);
     if (status == PTQ_OK) {
