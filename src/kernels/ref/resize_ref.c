@@ -15,8 +15,8 @@ static float source_position(const resize_param *p, int axis, int64_t at, int64_
         return (x + 0.5f) / scale - 0.5f;
     case RESAMPLE_PYTORCH_HALF_PIXEL:
         return out > 1 ? (x + 0.5f) / scale - 0.5f : 0;
-    case RESAMPLE_ALIGN_CORNERS:
-        return out > 1 ? x * (float)(in - 1) / (float)(out - 1) : 0;
+    case RESAMPLE_ALIGN_CORNERS: /* the length before it was rounded down to whole pixels */
+        return out > 1 ? x * (float)(in - 1) / ((float)in * scale - 1) : 0;
     }
     return x;
 }

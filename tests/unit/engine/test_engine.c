@@ -188,6 +188,63 @@ static void a_run_allocates_nothing_and_repeats(void **state)
     graph_destroy(n.g);
 }
 
+/* Codes in, codes out: equal bits for any number of threads, and within a step of the reference. */
+static void integers_do_not_depend_on_threads(void **state)
+{
+    (void)state;
+    net n = net_create(6);
+    tensor_id x = input(&n, "images", shape4(1, 3, 40, 36));
+    shape scalar = {.rank = 0};
+    float scale = 1.0f / 127;
+    int8_t zero = 0, weights[32 * 3 * 9];
+    float w_scale[32], bias[32];
+    for (size_t i = 0; i < sizeof weights; i++)
+        weights[i] = (int8_t)(test_uniform(&n.rng) * 255 - 127);
+    for (int i = 0; i < 32; i++) {
+        w_scale[i] = (float)(0.001 + test_uniform(&n.rng) * 0.002);
+        bias[i] = (float)test_normal(&n.rng);
+    }
+    int64_t channels[] = {32};
+    tensor_id q[] = {x, constant(&n, DTYPE_F32, scalar, &scale),
+                     constant(&n, DTYPE_I8, scalar, &zero)};
+    tensor_id codes = op(&n, GRAPH_OP_QUANTIZE_LINEAR, "q", 3, q, (op_attr){.axis = {.axis = 1}});
+    op_attr attr = conv_attributes(3, 1, 1, ACT_SILU);
+    attr.conv.x_scale = scale;
+    tensor_id in[] = {codes, constant(&n, DTYPE_I8, shape4(32, 3, 3, 3), weights),
+                      constant(&n, DTYPE_F32, shape_make(1, channels), w_scale),
+                      constant(&n, DTYPE_F32, shape_make(1, channels), bias)};
+    tensor_id y = op(&n, GRAPH_OP_QCONV, "conv", 4, in, attr);
+    assert_ok(graph_add_output(n.g, y, &err));
+    assert_ok(graph_tidy(n.g, &err));
+    tensor_view image = random_input(&n, 0);
+    engine *one = prepare(&n, cpu_best(), 1), *ref = prepare(&n, CPU_REF, 3);
+    assert_ok(engine_run(one, &image, 1, &err));
+    assert_ok(engine_run(ref, &image, 1, &err));
+    size_t count = 32 * 40 * 36;
+    assert_true(test_max_abs(engine_output(one, 0).data, engine_output(ref, 0).data, count) < 1e-5);
+    for (int threads = 2; threads < 5; threads++) {
+        engine *e = prepare(&n, cpu_best(), threads);
+        assert_ok(engine_run(e, &image, 1, &err));
+        assert_memory_equal(engine_output(e, 0).data, engine_output(one, 0).data,
+                            count * sizeof(float));
+        engine_destroy(e);
+    }
+    engine_step_profile steps[8];
+    assert_true(engine_n_steps(one) <= 8);
+    assert_ok(engine_profile(one, &image, 1, steps, &err));
+    const engine_step_profile *conv_step = NULL;
+    for (int i = 0; i < engine_n_steps(one); i++)
+        if (strcmp(steps[i].node, "conv") == 0)
+            conv_step = &steps[i];
+    assert_non_null(conv_step);
+    assert_string_equal(conv_step->precision, "int8");
+    assert_true(conv_step->macs == 32.0 * 40 * 36 * 27);
+    engine_destroy(one);
+    engine_destroy(ref);
+    free(image.data);
+    graph_destroy(n.g);
+}
+
 static void wrong_inputs_are_refused(void **state)
 {
     (void)state;
@@ -212,6 +269,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_level_agrees_with_the_reference),
         cmocka_unit_test(a_run_allocates_nothing_and_repeats),
+        cmocka_unit_test(integers_do_not_depend_on_threads),
         cmocka_unit_test(wrong_inputs_are_refused),
     };
     return cmocka_run_group_tests_name("engine", tests, NULL, NULL);
