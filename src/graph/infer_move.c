@@ -166,6 +166,7 @@ ptq_status infer_slice(const graph *g, const node *n, infer_out *out, ptq_error 
     shape s = *in(g, n, 0);
     int64_t start[SHAPE_MAX_RANK], end[SHAPE_MAX_RANK], axes[SHAPE_MAX_RANK], step[SHAPE_MAX_RANK];
     int n_start, n_end, n_axes, n_step;
+    bool seen[SHAPE_MAX_RANK] = {false};
     bool good =
         const_ints(g, n->inputs[1], start, &n_start) && const_ints(g, n->inputs[2], end, &n_end);
     n_axes = n_step = n_start;
@@ -183,8 +184,12 @@ ptq_status infer_slice(const graph *g, const node *n, infer_out *out, ptq_error 
         return error_set(err, PTQ_SHAPE, "its bounds have different lengths");
     for (int i = 0; i < n_start; i++) {
         int axis;
-        if (axes[i] < -s.rank || !axis_normalise((int)axes[i], s.rank, &axis))
-            return bad_axis((int)axes[i], &s, err);
+        if (axes[i] < -s.rank || axes[i] >= s.rank || !axis_normalise((int)axes[i], s.rank, &axis))
+            return error_set(err, PTQ_SHAPE, "axis %" PRId64 " is outside the rank %d", axes[i],
+                             s.rank);
+        if (seen[axis])
+            return error_set(err, PTQ_SHAPE, "axis %d is given twice", axis);
+        seen[axis] = true;
         if (step[i] == 0 || step[i] < -INT32_MAX || step[i] > INT32_MAX)
             return error_set(err, PTQ_SHAPE, "step %" PRId64 " is impossible", step[i]);
         int64_t low = start[i] < -INT64_MAX / 2 ? -INT64_MAX / 2 : start[i];

@@ -157,6 +157,13 @@ static void slices_count_as_numpy(void **state)
     assert_ok(graph_add_op(g, GRAPH_OP_SLICE, "slice", 5, in, NULL, NULL, &y, &err));
     shape want = shape_make(3, (int64_t[]){2, 3, 3});
     assert_true(shape_equal(&graph_tensor(g, y)->shape, &want));
+    const int64_t wrong[2][2] = {{1, (1LL << 32) + 2}, {1, -2}};
+    for (int i = 0; i < 2; i++) {
+        assert_ok(graph_add_const_copy(g, graph_unique_name(g, "wrong"), DTYPE_I64, &four, wrong[i],
+                                       &in[3], &err));
+        assert_status(graph_add_op(g, GRAPH_OP_SLICE, "slice", 5, in, NULL, NULL, &y, &err),
+                      PTQ_SHAPE);
+    }
     graph_destroy(g);
 }
 
