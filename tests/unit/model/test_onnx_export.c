@@ -406,7 +406,7 @@ static void same_results(const graph *g, const graph *written, int64_t batch)
     for (int i = 0; i < graph_n_outputs(g); i++) {
         tensor_view x = engine_output(session_engine(a), i),
                     y = engine_output(session_engine(b), i);
-        size_t n;
+        size_t n = 0;
         const char *name = graph_tensor_const(g, graph_output(g, i))->name;
         assert_true(shape_equal(&x.shape, &y.shape) && shape_count(&x.shape, &n));
         double d = test_max_abs(x.data, y.data, n);
