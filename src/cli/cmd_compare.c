@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "options.h"
+#include "shared_options.h"
+
+typedef struct compare_args {
+    general_args general;
+    ptq_load_options load;
+    ptq_compare_options compare;
+} compare_args;
+
+static const option INPUT_OPTIONS[] = {
+    {.name = "input",
+     .type = OPTION_TEXT,
+     .offset = offsetof(compare_args, compare.input),
+     .value = "FILE",
+     .is_common = true,
+     .help = "one .npy or picture instead of --data: tensors only"},
+    OPTIONS_END,
+};
+
+static void init(void *args)
+{
+    compare_args *a = args;
+    ptq_compare_options_init(&a->compare);
+}
+
+static ptq_status run(const cli *c, const void *args, ptq_result **out, ptq_error *err)
+{
+    const compare_args *a = args;
+    if (!a->compare.data.yaml && !a->compare.input)
+        return usage_error(err, "'compare' needs --data FILE or --input FILE");
+    ptq_model *models[2] = {NULL, NULL};
+    ptq_status st = ptq_model_load(c->operands[0], &a->load, c->env, &models[0], err);
+    if (!st)
+        st = ptq_model_load(c->operands[1], &a->load, c->env, &models[1], err);
+    if (!st)
+        st = ptq_compare(models[0], models[1], &a->compare, c->env, out, err);
+    ptq_model_destroy(models[0]);
+    ptq_model_destroy(models[1]);
+    return st;
+}
+
+#define IN_COMPARE(field) offsetof(compare_args, compare.field)
+
+const command cmd_compare = {
+    .name = "compare",
+    .summary = "two models: tensors, accuracy, speed, size",
+    .operands = "A B",
+    .usage = " --data FILE [options]",
+    .about = "Compare two models tensor by tensor on the same inputs and, with --data, their "
+             "accuracy, speed and size side by side.",
+    .examples = {"ptq compare yolov7.pt yolov7.int8.onnx --data coco.yaml --limit 100",
+                 "ptq compare yolov7.pt yolov7.fp32.onnx --input street.jpg"},
+    .groups = (const option_group[]){{"Data", DATA_OPTIONS, IN_COMPARE(data)},
+                                     {"Data", INPUT_OPTIONS, 0},
+                                     {"Data", SPLIT_OPTIONS, IN_COMPARE(data)},
+                                     {"Data", LIMIT_OPTIONS, IN_COMPARE(data)},
+                                     {"Models", MODEL_OPTIONS, offsetof(compare_args, load)},
+                                     OPTIONS_END},
+    .min_operands = 2,
+    .max_operands = 2,
+    .args_bytes = sizeof(compare_args),
+    .init = init,
+    .run = run,
+};
