@@ -130,12 +130,9 @@ static void print_usage(const command *cmd)
 void help_command(const command *cmd, help_wish wish)
 {
     char *args = calloc(1, cmd->args_bytes);
-    ptq_error err;
-    /* A wrong environment variable must not keep the help away. */
-    if (!args || (options_init(cmd, args, &err) != PTQ_OK && err.code != PTQ_USAGE)) {
-        free(args);
+    if (!args)
         return;
-    }
+    options_init(cmd, args);
     print_wrapped(cmd->about, 0, 0);
     printf("\n");
     print_usage(cmd);

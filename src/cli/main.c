@@ -159,9 +159,15 @@ static int run_command(const command *cmd, int argc, char **argv)
     parsed p = {0};
     ptq_error err = {.message = ""};
     int code;
-    ptq_status st = options_init(cmd, args, &err);
-    if (!st)
-        st = options_parse(cmd, args, argc, argv, &p, &err);
+    options_init(cmd, args);
+    /* Options override the environment, and help is given even when that is wrong. */
+    ptq_error wrong_environment = {.message = ""};
+    ptq_status environment = options_environment(args, &wrong_environment);
+    ptq_status st = options_parse(cmd, args, argc, argv, &p, &err);
+    if (!st && environment && p.help == HELP_NONE) {
+        st = environment;
+        err = wrong_environment;
+    }
     if (!st && p.help != HELP_NONE) {
         help_command(cmd, p.help);
         code = close_output(0);

@@ -445,11 +445,14 @@ static ptq_status from_environment(const char *variable, const char *name, gener
     return usage_error(err, "environment variable %s: %.900s", variable, why);
 }
 
-ptq_status options_init(const command *cmd, void *args, ptq_error *err)
+void options_init(const command *cmd, void *args)
 {
-    general_args *general = args;
-    *general = (general_args){.progress = true, .color = "auto"};
+    *(general_args *)args = (general_args){.progress = true, .color = "auto"};
     cmd->init(args);
+}
+
+ptq_status options_environment(general_args *general, ptq_error *err)
+{
     ptq_status st = from_environment("PTQ_THREADS", "threads", general, err);
     return st ? st : from_environment("PTQ_CPU", "cpu", general, err);
 }

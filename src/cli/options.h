@@ -20,9 +20,11 @@ typedef struct parsed {
 /* The groups of a command and then the general ones. Group i, or NULL after the last. */
 const option_group *options_group(const command *cmd, int i);
 
-/* Fills the general arguments with their defaults and the environment (PTQ_THREADS, PTQ_CPU), then
- * the rest with the command's defaults. */
-ptq_status options_init(const command *cmd, void *args, ptq_error *err);
+/* The command's defaults, in zeroed arguments. */
+void options_init(const command *cmd, void *args);
+
+/* What PTQ_THREADS and PTQ_CPU say. */
+ptq_status options_environment(general_args *general, ptq_error *err);
 
 /* Reads argv[0..argc). PTQ_USAGE: a value is wrong, an option unknown, an operand missing. What
  * `out` holds must be given to options_release() in every case. */

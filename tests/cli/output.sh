@@ -1,0 +1,33 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# Streams: one JSON document on standard output, plain text everywhere else, a full disk is no success.
+. "$SOURCE/tests/lib/cli.sh" || exit 1
+
+run info "$model" --json
+need_json
+json 'd["command"] == "info" and r["parameters"] == 2350290 and r["parameters_fused"] == 2300618'
+json 'set(r["ops"]) and all(isinstance(n, int) for n in r["ops"].values())'
+
+run info "$model"
+expect_code 0
+expect_out 'yolov7-shapes.pt'
+expect_out '2350290'
+! grep -q "$(printf '[\033\r]')" out err || fail 'escapes without a terminal'
+
+run info "$model" --color always -vv
+expect_code 0
+NO_COLOR=1 run info "$model" -q
+expect_code 0
+expect_no_err
+
+run info --kernels --json
+need_json
+run info --kernels --cpu ref
+expect_code 0
+expect_out ref
+
+what='ptq info > /dev/full'
+"$PTQ" info "$model" --json >/dev/full 2>err
+code=$?
+expect_code 3
+expect_err 'cannot write to standard output'
