@@ -37,8 +37,8 @@ typedef struct ptq_error {
 } ptq_error;
 
 /* The exit code of the program for a status, and its fixed text. */
-int ptq_status_exit_code(ptq_status status);
-const char *ptq_status_text(ptq_status status);
+__attribute__((visibility("default"))) int ptq_status_exit_code(ptq_status status);
+__attribute__((visibility("default"))) const char *ptq_status_text(ptq_status status);
 
 #ifdef __cplusplus
 }
