@@ -94,7 +94,8 @@ static ptq_status run(const cli *c, const void *args, ptq_result **out, ptq_erro
         cli_default_output(c->operands[0], ".int8.onnx", name, sizeof name);
         o.output = name;
     }
-    ptq_status st = cli_require("quantize", "--data FILE", o.data.yaml, err);
+    bool needs_data = o.evaluate || !o.quant.calib_from;
+    ptq_status st = needs_data ? cli_require("quantize", "--data FILE", o.data.yaml, err) : PTQ_OK;
     if (!st)
         st = cli_check_output(o.output, c->operands[0], o.force, err);
     if (st)
