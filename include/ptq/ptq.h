@@ -112,6 +112,8 @@ typedef struct ptq_quant_options {
     ptq_calib calib;            /* mse */
     double percentile;          /* 99.99 */
     int calib_images;           /* 0: 300 (260 with compat_pytorch), all when fewer */
+    int calib_batch;            /* images at a time; 0: 4; with compat_pytorch 10 while they
+                                   have 2 million pixels at most. Matters only there */
     bool shuffle;               /* draw the calibration images by env->seed */
     const char *calib_from;     /* ranges from an earlier `ptq calibrate`; or NULL */
     const char *config;         /* quant.yaml; or NULL */

@@ -71,15 +71,20 @@ const char *protocol_text(const protocol *p, char *text, size_t size)
     return text;
 }
 
+loader_options protocol_loader(const protocol *p, const ptq_env *env)
+{
+    return (loader_options){.image_size = p->image_size,
+                            .batch_size = p->options.batch,
+                            .stride = p->options.stride,
+                            .pad = p->options.pad,
+                            .rect = p->options.rect,
+                            .threads = env_threads(env)};
+}
+
 ptq_status measure_with(const protocol *p, predict_fn *predict, void *user, const ptq_env *env,
                         evaluation **out, ptq_error *err)
 {
-    loader_options o = {.image_size = p->image_size,
-                        .batch_size = p->options.batch,
-                        .stride = p->options.stride,
-                        .pad = p->options.pad,
-                        .rect = p->options.rect,
-                        .threads = env_threads(env)};
+    loader_options o = protocol_loader(p, env);
     loader *l;
     PTQ_TRY(loader_open(p->data, &o, env, &l, err));
     evaluate_input in = {.data = p->data, .loader = l, .predict = predict, .user = user};

@@ -27,6 +27,9 @@ void protocol_close(protocol *p);
 /* "206 images of val, 640x640 squares, conf 0.001, IoU 0.65" in `text`; returns text. */
 const char *protocol_text(const protocol *p, char *text, size_t size);
 
+/* How its batches are read. */
+loader_options protocol_loader(const protocol *p, const ptq_env *env);
+
 /* Runs `s` over the data set. */
 PTQ_CHECKED ptq_status measure_session(const protocol *p, session *s, const ptq_env *env,
                                        evaluation **out, ptq_error *err);

@@ -63,6 +63,18 @@ static int image_count(const ptq_quant_options *o)
     return o->compat_pytorch ? 260 : 300;
 }
 
+/* With exact histograms the batch size changes nothing. pytorch-quantization's bins take their
+ * width from the first batch, so that it matters there: NVIDIA's yolov7_qat runs 10 images at a
+ * time; the recorded references did so at 320 pixels and took 4 at 640. */
+static int batch_size(const ptq_quant_options *o, int image_size)
+{
+    enum { MAX_PIXELS = 2000000 };
+    if (o->calib_batch > 0)
+        return o->calib_batch;
+    bool small = 10 * image_size * image_size <= MAX_PIXELS;
+    return o->compat_pytorch && small ? 10 : 4;
+}
+
 static ptq_status calibrate_images(quant_setup *s, const ptq_model *m, const ptq_quant_options *o,
                                    const ptq_data_options *data, const ptq_env *env, ptq_error *err)
 {
@@ -79,7 +91,7 @@ static ptq_status calibrate_images(quant_setup *s, const ptq_model *m, const ptq
     c.is_compat = o->compat_pytorch;
     c.percentile = o->percentile;
     c.image_size = s->image_size;
-    c.batch_size = model_is_static(m) ? 1 : data->batch;
+    c.batch_size = batch_size(o, s->image_size);
     c.n_images = image_count(o);
     c.shuffle = o->shuffle;
     dataset *images;

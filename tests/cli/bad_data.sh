@@ -29,7 +29,7 @@ fresh
 : >set/val.txt
 evaluate
 expect_code 3
-expect_err val.txt
+expect_err set/data.yaml
 
 fresh
 rm set/val.txt

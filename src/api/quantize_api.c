@@ -6,9 +6,11 @@
 #include "api/measure.h"
 #include "api/option_defaults.h"
 #include "api/quant_setup.h"
+#include "api/ranking.h"
 #include "api/timing.h"
 #include "base/file.h"
 #include "base/mem.h"
+#include "base/str.h"
 #include "quant/quant_plan.h"
 
 void ptq_quantize_options_init(ptq_quantize_options *o)
@@ -28,7 +30,91 @@ typedef struct job {
     api_call *call;
     quant_setup setup;
     graph *quantized; /* the cleaned graph with Q/DQ */
+    char **exclude;   /* the caller's expressions and the layers that keep16 found; owned */
 } job;
+
+/* ---------------------------------------------------------------- keeping layers in 16 bit */
+
+static int count_words(const char *const *words)
+{
+    int n = 0;
+    while (words && words[n])
+        n++;
+    return n;
+}
+
+static void free_words(char **words)
+{
+    for (int i = 0; words && words[i]; i++)
+        mem_free(words[i]);
+    mem_free(words);
+}
+
+static bool is_quantized(const quant_points *p, const char *layer)
+{
+    for (int i = 0; i < p->n; i++)
+        if (!p->items[i].is_extra && p->items[i].kept == QUANT_NOT_KEPT &&
+            strcmp(p->items[i].layer, layer) == 0)
+            return true;
+    return false;
+}
+
+/* The caller's expressions, and one for each of the worst layers that would be quantized. */
+static ptq_status exclude_worst(job *j, const sensitivity *s, ptq_error *err)
+{
+    const char *const *given = j->options->quant.exclude;
+    int n_given = count_words(given), left = j->options->keep16, n = 0;
+    j->exclude = mem_array((size_t)(n_given + left) + 1, sizeof *j->exclude);
+    if (!j->exclude)
+        return error_no_memory(err, (size_t)left, "layer names");
+    for (; n < n_given; n++)
+        j->exclude[n] = mem_strdup(given[n]);
+    for (int i = 0; i < s->n_layers && left > 0; i++) {
+        if (!is_quantized(&j->setup.points, s->layers[i].name))
+            continue;
+        str expression = STR_INIT;
+        str_addf(&expression, "\\Q%s\\E$", s->layers[i].name);
+        j->exclude[n++] = str_take(&expression);
+        left--;
+    }
+    for (int i = 0; i < n; i++)
+        if (!j->exclude[i])
+            return error_no_memory(err, 0, "layer names");
+    return PTQ_OK;
+}
+
+/* Ranks, and makes the setup again without the worst layers. */
+static ptq_status keep_worst(job *j, bool share, ptq_error *err)
+{
+    const ptq_quantize_options *o = j->options;
+    ptq_sensitivity_options rank;
+    ptq_sensitivity_options_init(&rank);
+    rank.data = o->data;
+    rank.quant = o->quant;
+    sensitivity *s = NULL;
+    PTQ_TRY(rank_layers(j->model, &rank, j->setup.ranges, j->call, &s, err));
+    ptq_status status = exclude_worst(j, s, err);
+    if (status == PTQ_OK)
+        put(j->call->result, "sensitivity", sensitivity_write_json(s, o->keep16));
+    sensitivity_destroy(s);
+    PTQ_TRY(status);
+    ranges *known = j->setup.ranges;
+    int size = j->setup.image_size;
+    j->setup.ranges = NULL;
+    quant_setup_close(&j->setup);
+    ptq_quant_options q = o->quant;
+    q.exclude = (const char *const *)j->exclude;
+    status = quant_setup_open(&j->setup, j->model, &q, share, err);
+    if (status != PTQ_OK) {
+        ranges_destroy(known);
+        return status;
+    }
+    j->setup.ranges = known;
+    j->setup.image_size = size;
+    return PTQ_OK;
+}
+
+/* ---------------------------------------------------------------- inserting and writing */
 
 static ptq_status insert(job *j, ptq_error *err)
 {
@@ -190,6 +276,8 @@ static ptq_status quantize_model(job *j, ptq_error *err)
     ptq_data_options calib = o->data;
     calib.split = "train";
     PTQ_TRY(quant_setup_ranges(&j->setup, j->model, &o->quant, &calib, j->call, err));
+    if (o->keep16 > 0)
+        PTQ_TRY(keep_worst(j, share, err));
     PTQ_TRY(insert(j, err));
     PTQ_TRY(write_model(j, err));
     return o->evaluate ? compare_precisions(j, err) : PTQ_OK;
@@ -229,6 +317,7 @@ ptq_status ptq_quantize(ptq_model *m, const ptq_quantize_options *o, const ptq_e
     ptq_status status = quantize_model(&j, err);
     quant_setup_close(&j.setup);
     graph_destroy(j.quantized);
+    free_words(j.exclude);
     put_text(call.result, "report", o->report_dir);
     ptq_result *r = NULL;
     PTQ_TRY(api_end(&call, status, m->file, &r, err));
