@@ -9,7 +9,6 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/sha256.h"
-#include "model/weights_check.h"
 
 #define DEFAULT_MAX_BYTES ((size_t)4 << 30)
 enum { HEAD_BYTES = 512, CHUNK_BYTES = 1 << 20 };
@@ -105,8 +104,7 @@ static ptq_status load(model *m, const model_options *options, const ptq_env *en
     if (import == onnx_import && options && (options->cfg || options->weights))
         return error_set(err, PTQ_USAGE,
                          "'%s' is an ONNX file: --cfg and --weights are for checkpoints", m->path);
-    PTQ_TRY(import(m->path, options, env, m, err));
-    return weights_check(m->graph, err);
+    return import(m->path, options, env, m, err);
 }
 
 ptq_status model_load(const char *path, const model_options *options, const ptq_env *env,
