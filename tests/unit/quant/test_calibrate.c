@@ -3,6 +3,7 @@
 #include "passes/passes.h"
 #include "quant/calibrate.h"
 #include "test.h"
+#include "test_npz.h"
 
 static ptq_error err;
 
@@ -164,6 +165,55 @@ static void cancelling_and_bad_values_stop_it(void **state)
     stop(&f);
 }
 
+static void check_method(const ranges *r, json_t *layers, amax_method method, double tolerance)
+{
+    const char *layer;
+    json_t *want;
+    json_object_foreach(layers, layer, want)
+    {
+        const range_tensor *t = ranges_find(r, "", layer);
+        if (!t)
+            fail_msg("no range for '%s'", layer);
+        double amax = json_number_value(want);
+        if (fabs((double)t->amax[method] - amax) > tolerance * amax)
+            fail_msg("%s %s: %.9g, expected %.9g", layer, amax_method_name(method),
+                     (double)t->amax[method], amax);
+    }
+}
+
+/* golden/amax.json: pytorch-quantization's calibrators on the official network, 100 images in
+ * batches of 10. Only the float32 rounding of the network differs, so the chosen bins are equal;
+ * a percentile may fall into the next one. */
+static void ranges_equal_the_originals_end_to_end(void **state)
+{
+    (void)state;
+    char path[512];
+    fixture f = start(test_shared("shapes-tiny/yolov7-tiny-shapes.pt", path));
+    dataset *d;
+    dataset_options images = {.split = "train", .list_order = true};
+    assert_ok(dataset_open(test_shared("shapes/data.yaml", path), &images, NULL, &d, &err));
+    calibrate_options o;
+    calibrate_options_init(&o);
+    o.is_compat = true;
+    o.image_size = 320;
+    o.batch_size = 10;
+    calibrate_job job = {f.m->graph, &f.points, d};
+    ptq_env env = {.threads = 1};
+    ranges *r;
+    assert_ok(calibrate(&job, &o, &env, &r, &err));
+    assert_int_equal(r->n_images, 100);
+    json_t *doc = test_json(test_shared("shapes-tiny/golden/amax.json", path));
+    const json_t *methods = json_object_get(doc, "methods");
+    check_method(r, json_object_get(methods, "max"), AMAX_MAX, 1e-5);
+    check_method(r, json_object_get(methods, "percentile"), AMAX_PERCENTILE, 2e-3);
+    check_method(r, json_object_get(methods, "entropy"), AMAX_ENTROPY, 1e-5);
+    check_method(r, json_object_get(methods, "mse"), AMAX_MSE, 1e-5);
+    json_decref(doc);
+    ranges_destroy(r);
+    dataset_destroy(d);
+    stop(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -171,6 +221,7 @@ int main(void)
         cmocka_unit_test(exact_ranges_ignore_threads_batches_and_order),
         cmocka_unit_test(a_draw_depends_on_the_seed),
         cmocka_unit_test(cancelling_and_bad_values_stop_it),
+        cmocka_unit_test(ranges_equal_the_originals_end_to_end),
     };
     return cmocka_run_group_tests_name("calibrate", tests, NULL, NULL);
 }
