@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The smallest whole program: how good is this model on this data set?
  *
- *     evaluate yolov7.pt coco.yaml [image size]
+ *     evaluate_detector yolov7.pt coco.yaml [image size]
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,7 +18,7 @@ static void show(void *user, ptq_log_level level, const char *message)
 int main(int argc, char **argv)
 {
     if (argc < 3)
-        return fprintf(stderr, "usage: evaluate MODEL DATA.yaml [SIZE]\n"), 2;
+        return fprintf(stderr, "usage: evaluate_detector MODEL DATA.yaml [SIZE]\n"), 2;
 
     ptq_env env = {.log = show};
     ptq_error err;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Quantize a model by two methods and keep the better file.
  *
- *     quantize yolov7.pt coco.yaml SIZE best.onnx
+ *     quantize_detector yolov7.pt coco.yaml SIZE best.onnx
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -34,7 +34,7 @@ static double quantize(ptq_model *model, ptq_calib method, const char *yaml, int
 int main(int argc, char **argv)
 {
     if (argc != 5)
-        return fprintf(stderr, "usage: quantize MODEL DATA.yaml SIZE OUTPUT\n"), 2;
+        return fprintf(stderr, "usage: quantize_detector MODEL DATA.yaml SIZE OUTPUT\n"), 2;
     const char *yaml = argv[2], *best = argv[4];
     int size = (int)strtol(argv[3], NULL, 10);
     char other[4096];

@@ -20,7 +20,7 @@ for header in usr/include/ptq/*.h; do
     step cc -std=c17 -Wall -Wextra -Werror -Iusr/include -fsyntax-only "$header"
 done
 sed -i "s|^prefix=.*|prefix=$scratch/usr|" "$PKG_CONFIG_PATH/ptq.pc"
-step cc -std=c17 "$SOURCE/examples/evaluate.c" -o evaluate $(pkg-config --cflags --libs ptq)
+step cc -std=c17 "$SOURCE/examples/evaluate_detector.c" -o evaluate $(pkg-config --cflags --libs ptq)
 libdir=$(pkg-config --variable=libdir ptq)
 step env LD_LIBRARY_PATH="$libdir" ./evaluate "$model" "$demo/shapes.yaml" 320
 grep -qE '^mAP@.5:.95 is 0\.2[0-9]+$' out || fail 'no mAP'
