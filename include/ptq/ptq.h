@@ -241,6 +241,9 @@ PTQ_API ptq_status ptq_bench(ptq_model *m, const ptq_bench_options *o, const ptq
 typedef struct ptq_compare_options {
     ptq_data_options data; /* yaml may be NULL: then `input` */
     const char *input;     /* .npy or picture; or NULL */
+    ptq_precision
+        precision_a; /* how each is run; AUTO: int8 for a Q/DQ model, else fp32. With one */
+    ptq_precision precision_b; /* Q/DQ file for both, INT8 and FP32: integers against simulation */
 } ptq_compare_options;
 PTQ_API_VOID void ptq_compare_options_init(ptq_compare_options *o);
 /* Tensor by tensor on the same inputs; with data also accuracy, speed and size side by side. */

@@ -32,6 +32,12 @@ typedef struct pairs {
     ptq_error *err;
 } pairs;
 
+/* The two models and how each is run. */
+typedef struct sides {
+    ptq_model *model[2];
+    ptq_precision precision[2];
+} sides;
+
 static bool is_interesting(graph_op op)
 {
     switch (op) {
@@ -191,7 +197,7 @@ static json_t *pair_json(const pair *p)
     return o;
 }
 
-static ptq_status side_by_side(api_call *call, ptq_model *const m[2], const protocol *p,
+static ptq_status side_by_side(api_call *call, const sides *m, const protocol *p,
                                session *const s[2], ptq_error *err)
 {
     json_t *models = json_array();
@@ -199,8 +205,10 @@ static ptq_status side_by_side(api_call *call, ptq_model *const m[2], const prot
     for (int i = 0; i < 2; i++) {
         json_t *o = json_object();
         json_array_append_new(models, o);
-        put_text(o, "path", m[i]->file->path);
-        put_real(o, "mib", (double)m[i]->file->file_bytes / 1048576.0);
+        put_text(o, "path", m->model[i]->file->path);
+        put_text(o, "precision",
+                 precision_name(resolve_precision(m->model[i]->clean, m->precision[i])));
+        put_real(o, "mib", (double)m->model[i]->file->file_bytes / 1048576.0);
         if (!p)
             continue;
         evaluation *e;
@@ -222,11 +230,12 @@ static ptq_status side_by_side(api_call *call, ptq_model *const m[2], const prot
 
 /* Tensor differences need taps, which keep tensors from being fused away; accuracy and speed are
  * measured on sessions without them. */
-static ptq_status open_sessions(ptq_model *const m[2], const char *const *taps, const ptq_env *env,
+static ptq_status open_sessions(const sides *m, const char *const *taps, const ptq_env *env,
                                 session *s[2], ptq_error *err)
 {
     for (int i = 0; i < 2; i++) {
-        session_request request = {.graph = m[i]->clean, .taps = taps};
+        session_request request = {
+            .graph = m->model[i]->clean, .precision = m->precision[i], .taps = taps};
         PTQ_TRY(api_session(&request, env, &s[i], err));
     }
     return PTQ_OK;
@@ -240,12 +249,12 @@ static void close_sessions(session *s[2])
     }
 }
 
-static ptq_status compare_tensors(api_call *call, ptq_model *const m[2], const protocol *p,
+static ptq_status compare_tensors(api_call *call, const sides *m, const protocol *p,
                                   const tensor_view *input, ptq_error *err)
 {
     pairs all;
     session *s[2] = {NULL, NULL};
-    ptq_status status = pairs_find(&all, m[0]->clean, m[1]->clean, err);
+    ptq_status status = pairs_find(&all, m->model[0]->clean, m->model[1]->clean, err);
     if (status == PTQ_OK)
         status = open_sessions(m, all.names, &call->env, s, err);
     for (int i = 0; i < 2 && status == PTQ_OK; i++)
@@ -264,14 +273,20 @@ static ptq_status compare_tensors(api_call *call, ptq_model *const m[2], const p
     return status;
 }
 
-static ptq_status compare_on_data(api_call *call, ptq_model *const m[2],
-                                  const ptq_compare_options *o, ptq_error *err)
+/* Whose input size decides. */
+static const ptq_model *static_one(const sides *m)
+{
+    return m->model[model_is_static(m->model[1])];
+}
+
+static ptq_status compare_on_data(api_call *call, const sides *m, const ptq_compare_options *o,
+                                  ptq_error *err)
 {
     protocol p;
     session *s[2] = {NULL, NULL};
     ptq_data_options data = o->data;
-    data.rect = data.rect && !model_is_static(m[0]) && !model_is_static(m[1]);
-    PTQ_TRY(protocol_open(&p, &data, m[model_is_static(m[1])], &call->env, err));
+    data.rect = data.rect && !model_is_static(m->model[0]) && !model_is_static(m->model[1]);
+    PTQ_TRY(protocol_open(&p, &data, static_one(m), &call->env, err));
     char text[256];
     put_text(call->result, "protocol", protocol_text(&p, text, sizeof text));
     ptq_status status = compare_tensors(call, m, &p, NULL, err);
@@ -284,11 +299,11 @@ static ptq_status compare_on_data(api_call *call, ptq_model *const m[2],
     return status;
 }
 
-static ptq_status compare_on_input(api_call *call, ptq_model *const m[2],
-                                   const ptq_compare_options *o, ptq_error *err)
+static ptq_status compare_on_input(api_call *call, const sides *m, const ptq_compare_options *o,
+                                   ptq_error *err)
 {
     tensor_view input;
-    int size = model_image_size(m[model_is_static(m[1])], o->data.image_size, &call->env);
+    int size = model_image_size(static_one(m), o->data.image_size, &call->env);
     PTQ_TRY(run_input_load(o->input, size, &input, err));
     ptq_status status = compare_tensors(call, m, NULL, &input, err);
     mem_free(input.data);
@@ -304,9 +319,10 @@ ptq_status ptq_compare(ptq_model *a, ptq_model *b, const ptq_compare_options *o,
         return error_set(err, PTQ_USAGE, "give a data set (--data) or an input (--input)");
     api_call call;
     PTQ_TRY(api_begin(&call, "compare", env, err));
-    ptq_model *const m[2] = {a, b};
+
+    sides both = {.model = {a, b}, .precision = {o->precision_a, o->precision_b}};
     put_text(call.config, "other", b->file->path);
     ptq_status status =
-        o->input ? compare_on_input(&call, m, o, err) : compare_on_data(&call, m, o, err);
+        o->input ? compare_on_input(&call, &both, o, err) : compare_on_data(&call, &both, o, err);
     return api_end(&call, status, a->file, out, err);
 }

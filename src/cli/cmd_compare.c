@@ -18,6 +18,23 @@ static const option INPUT_OPTIONS[] = {
     OPTIONS_END,
 };
 
+static const option PRECISION_OPTIONS[] = {
+    {.name = "precision-a",
+     .type = OPTION_ENUM,
+     .offset = offsetof(compare_args, compare.precision_a),
+     .value = "P",
+     .choices = PRECISIONS,
+     .help = "how the first model is run; auto is int8 for a file with Q/DQ, else fp32"},
+    {.name = "precision-b",
+     .type = OPTION_ENUM,
+     .offset = offsetof(compare_args, compare.precision_b),
+     .value = "P",
+     .choices = PRECISIONS,
+     .help = "how the second is run; one Q/DQ file as both, int8 and fp32, shows how far integers "
+             "drift from their simulation"},
+    OPTIONS_END,
+};
+
 static void init(void *args)
 {
     compare_args *a = args;
@@ -50,11 +67,12 @@ const command cmd_compare = {
     .about = "Compare two models tensor by tensor on the same inputs and, with --data, their "
              "accuracy, speed and size side by side.",
     .examples = {"ptq compare yolov7.pt yolov7.int8.onnx --data coco.yaml --limit 100",
-                 "ptq compare yolov7.pt yolov7.fp32.onnx --input street.jpg"},
+                 "ptq compare q.onnx q.onnx --precision-b fp32 --input street.jpg"},
     .groups = (const option_group[]){{"Data", DATA_OPTIONS, IN_COMPARE(data)},
                                      {"Data", INPUT_OPTIONS, 0},
                                      {"Data", SPLIT_OPTIONS, IN_COMPARE(data)},
                                      {"Data", LIMIT_OPTIONS, IN_COMPARE(data)},
+                                     {"Models", PRECISION_OPTIONS, 0},
                                      {"Models", MODEL_OPTIONS, offsetof(compare_args, load)},
                                      OPTIONS_END},
     .min_operands = 2,
