@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* On the official `--grid` export of a YOLOv7: what its head computes is known from the checkpoint
+ * it was made of (strides 8, 16, 32; the anchors of yolov7.yaml). */
+#include "test.h"
+
+#include "model/model.h"
+#include "passes/passes.h"
+
+static ptq_error err;
+
+static model *load(void)
+{
+    char path[512];
+    model *m;
+    assert_ok(
+        model_load(test_shared("shapes/yolov7-shapes-grid640.onnx", path), NULL, NULL, &m, &err));
+    assert_ok(pass_fold_constants(m->graph, &err));
+    return m;
+}
+
+static int count_decodes(const graph *g)
+{
+    int n = 0;
+    for (int i = 0; i < graph_n_nodes(g); i++)
+        n += graph_node_const(g, (node_id)i)->op == GRAPH_OP_YOLO_DECODE;
+    return n;
+}
+
+static void a_spelled_out_head_is_recognised(void **state)
+{
+    (void)state;
+    static const float strides[3] = {8, 16, 32};
+    static const float first_anchors[3][2] = {{12, 16}, {36, 75}, {142, 110}};
+    model *m = load();
+    assert_ok(pass_recognise_decode(m->graph, &err));
+    assert_ok(graph_verify(m->graph, &err));
+    assert_int_equal(count_decodes(m->graph), 3);
+    int level = 0;
+    for (int i = 0; i < graph_n_nodes(m->graph); i++) {
+        const node *n = graph_node_const(m->graph, (node_id)i);
+        assert_true(n->op != GRAPH_OP_SPLIT && n->op != GRAPH_OP_POW);
+        if (n->op != GRAPH_OP_YOLO_DECODE)
+            continue;
+        const tensor *a = graph_tensor_const(m->graph, n->inputs[1]);
+        const float *anchors = blob_data(a->data);
+        assert_float_equal(n->attr.decode.stride, strides[level], 0);
+        assert_int_equal(n->attr.decode.n_values, 13);
+        assert_float_equal(anchors[0], first_anchors[level][0], 1e-4);
+        assert_float_equal(anchors[1], first_anchors[level][1], 1e-4);
+        level++;
+    }
+    model_destroy(m);
+}
+
+/* A head that adds another grid is no YOLO decode and must stay what it is. */
+static void another_grid_is_left_alone(void **state)
+{
+    (void)state;
+    model *m = load();
+    graph *g = m->graph;
+    for (int i = 0; i < graph_n_nodes(g); i++) {
+        const node *n = graph_node_const(g, (node_id)i);
+        for (int j = 0; n->op == GRAPH_OP_ADD && j < 2; j++) {
+            const tensor *t = graph_tensor_const(g, n->inputs[j]);
+            size_t count = 0;
+            if (t->data && t->type == DTYPE_F32 && shape_count(&t->shape, &count) &&
+                count == (size_t)2 * 40 * 40)
+                ((float *)blob_data(t->data))[count / 2] += 1;
+        }
+    }
+    assert_ok(pass_recognise_decode(g, &err));
+    assert_int_equal(count_decodes(g), 2);
+    model_destroy(m);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_spelled_out_head_is_recognised),
+        cmocka_unit_test(another_grid_is_left_alone),
+    };
+    return cmocka_run_group_tests_name("recognise_decode", tests, NULL, NULL);
+}
