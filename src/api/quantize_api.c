@@ -301,6 +301,9 @@ static ptq_status check_options(const ptq_quantize_options *o, ptq_error *err)
     if (strcmp(o->target, "tensorrt10") != 0)
         return error_set(err, PTQ_UNSUPPORTED, "target '%s' is not supported; use tensorrt10",
                          o->target);
+    if (strcmp(o->effort, "default") != 0)
+        return error_set(err, PTQ_UNSUPPORTED, "effort '%s' is not supported; use default",
+                         o->effort);
     if (!o->data.yaml && (o->evaluate || !o->quant.calib_from))
         return error_set(err, PTQ_USAGE, "no data set given; name its yaml with --data");
     PTQ_TRY(check_output(o->output, o->force, err));
