@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "kernels/conv.h"
 
+#include <string.h>
+
 #include "base/mem.h"
 #include "kernels/conv_impl.h"
 #include "kernels/onednn/dnnl_home.h"
 
-static const conv_impl *const impls[] = {&conv_onednn, &conv_ref};
+static const conv_impl *const impls[] = {&conv_tile, &conv_onednn, &conv_ref};
 enum { N_IMPLS = sizeof impls / sizeof impls[0] };
 
 const conv_impl *const *conv_impls(int *n)
@@ -42,7 +44,7 @@ void conv_context_destroy(conv_context *c)
     mem_free(c);
 }
 
-ptq_status conv_context_keep(conv_context *c, const packed_weights *w, ptq_error *err)
+ptq_status conv_context_keep(conv_context *c, const packed_key *key, blob *data, ptq_error *err)
 {
     if (c->n_packed == c->cap_packed) {
         int more = c->cap_packed ? 2 * c->cap_packed : 64;
@@ -52,17 +54,29 @@ ptq_status conv_context_keep(conv_context *c, const packed_weights *w, ptq_error
         c->packed = grown;
         c->cap_packed = more;
     }
-    packed_weights *kept = &c->packed[c->n_packed++];
-    *kept = *w;
-    blob_ref(kept->layout);
-    blob_ref(kept->data);
+    blob *layout = blob_copy_of(key->layout, key->layout_bytes);
+    if (!layout)
+        return error_no_memory(err, key->layout_bytes, "packed weights");
+    c->packed[c->n_packed++] = (packed_weights){key->weight, key->impl, layout, blob_ref(data)};
     return PTQ_OK;
+}
+
+blob *conv_context_find(const conv_context *c, const packed_key *key)
+{
+    for (int i = 0; i < c->n_packed; i++) {
+        const packed_weights *p = &c->packed[i];
+        if (p->weight == key->weight && p->impl == key->impl &&
+            blob_size(p->layout) == key->layout_bytes &&
+            memcmp(blob_data(p->layout), key->layout, key->layout_bytes) == 0)
+            return p->data;
+    }
+    return NULL;
 }
 
 const conv_impl *conv_best(const conv_desc *d, cpu_level level)
 {
     int i = 0;
-    while (i < N_IMPLS - 1 && (impls[i]->level > level || !impls[i]->can(d)))
+    while (i < N_IMPLS - 1 && (impls[i]->level > level || !impls[i]->can(d, level)))
         i++;
     return impls[i];
 }
@@ -72,7 +86,7 @@ ptq_status conv_create(const conv_desc *d, const conv_weights *w, conv_context *
 {
     ptq_status status = PTQ_UNSUPPORTED;
     for (int i = 0; i < N_IMPLS && status == PTQ_UNSUPPORTED; i++)
-        if (impls[i]->level <= context->level && impls[i]->can(d))
+        if (impls[i]->level <= context->level && impls[i]->can(d, context->level))
             status = impls[i]->create(d, w, context, out, err);
     return status;
 }

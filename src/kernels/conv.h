@@ -73,7 +73,7 @@ struct conv_impl {
     const char *name;
     cpu_level level;
     bool takes_strides; /* pixels may be further apart than their channels need */
-    bool (*can)(const conv_desc *d);
+    bool (*can)(const conv_desc *d, cpu_level level);
     /* PTQ_UNSUPPORTED: cannot do this one after all; the next in the list is tried. */
     ptq_status (*create)(const conv_desc *d, const conv_weights *w, conv_context *context,
                          conv **out, ptq_error *err);

@@ -8,11 +8,18 @@
 
 struct dnnl_home; /* onednn/dnnl_home.h */
 
-/* Weights in the layout of some implementation. */
-typedef struct packed_weights {
+/* Which packed weights are meant. */
+typedef struct packed_key {
     const void *weight;    /* what was packed */
     const conv_impl *impl; /* by whom */
-    blob *layout;          /* the implementation's own description, compared by it */
+    const void *layout;    /* the implementation's own description, equal byte for byte */
+    size_t layout_bytes;
+} packed_key;
+
+typedef struct packed_weights {
+    const void *weight;
+    const conv_impl *impl;
+    blob *layout;
     blob *data;
 } packed_weights;
 
@@ -23,9 +30,13 @@ struct conv_context {
     int n_packed, cap_packed;
 };
 
-/* Remembers packed weights for later convolutions; takes references. */
-PTQ_CHECKED ptq_status conv_context_keep(conv_context *c, const packed_weights *w, ptq_error *err);
+/* Remembers packed weights for later convolutions; takes a reference. */
+PTQ_CHECKED ptq_status conv_context_keep(conv_context *c, const packed_key *key, blob *data,
+                                         ptq_error *err);
+/* Borrowed; NULL when they were not packed before. */
+blob *conv_context_find(const conv_context *c, const packed_key *key);
 
+extern const conv_impl conv_tile;
 extern const conv_impl conv_onednn;
 extern const conv_impl conv_ref;
 

@@ -95,36 +95,12 @@ static bool reorder(const dnnl_conv *c, const conv_weights *w)
     return is_ok;
 }
 
-/* The same weights in the same layout, packed before; NULL when there are none. */
-static blob *find_packed(const conv_context *context, const void *weight,
-                         const dnnl_memory_desc_t *layout)
-{
-    for (int i = 0; i < context->n_packed; i++) {
-        const packed_weights *p = &context->packed[i];
-        if (p->weight == weight && p->impl == &conv_onednn &&
-            dnnl_memory_desc_equal(blob_data(p->layout), layout))
-            return p->data;
-    }
-    return NULL;
-}
-
-static ptq_status keep_packed(conv_context *context, const dnnl_conv *c, const conv_weights *w,
-                              ptq_error *err)
-{
-    packed_weights p = {.weight = w->weight, .impl = &conv_onednn, .data = c->packed};
-    p.layout = blob_copy_of(&c->weight_desc, sizeof c->weight_desc);
-    if (!p.layout)
-        return error_no_memory(err, sizeof c->weight_desc, "packed weights");
-    ptq_status status = conv_context_keep(context, &p, err);
-    blob_unref(&p.layout);
-    return status;
-}
-
 static ptq_status pack_weights(dnnl_conv *c, const conv_weights *w, conv_context *context,
                                ptq_error *err)
 {
     c->base.packed_bytes = dnnl_memory_desc_get_size(&c->weight_desc);
-    blob *found = w->is_lasting ? find_packed(context, w->weight, &c->weight_desc) : NULL;
+    packed_key key = {w->weight, &conv_onednn, &c->weight_desc, sizeof c->weight_desc};
+    blob *found = w->is_lasting ? conv_context_find(context, &key) : NULL;
     c->packed = found ? blob_ref(found) : blob_create(c->base.packed_bytes);
     if (!c->packed)
         return error_no_memory(err, c->base.packed_bytes, "packed weights");
@@ -135,7 +111,7 @@ static ptq_status pack_weights(dnnl_conv *c, const conv_weights *w, conv_context
         return PTQ_OK;
     if (!reorder(c, w))
         return PTQ_UNSUPPORTED;
-    return w->is_lasting ? keep_packed(context, c, w, err) : PTQ_OK;
+    return w->is_lasting ? conv_context_keep(context, &key, c->packed, err) : PTQ_OK;
 }
 
 /* oneDNN 2.x adds the bias before it scales: the bias goes in in units of the integer sum. */
@@ -228,6 +204,12 @@ static ptq_status build_slice(dnnl_conv *c, int i, const conv_weights *w, conv_c
     return status;
 }
 
+static bool can(const conv_desc *d, cpu_level level)
+{
+    (void)level; /* oneDNN chooses by its own */
+    return dnnl_recipe_suits(d);
+}
+
 static ptq_status create(const conv_desc *d, const conv_weights *w, conv_context *context,
                          conv **out, ptq_error *err)
 {
@@ -278,7 +260,7 @@ static const char *info(const conv *base)
 const conv_impl conv_onednn = {
     .name = "conv_onednn",
     .level = CPU_AVX2,
-    .can = dnnl_recipe_suits,
+    .can = can,
     .create = create,
     .run = run,
     .info = info,

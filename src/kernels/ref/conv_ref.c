@@ -17,8 +17,9 @@ typedef struct ref_conv {
     float *bias;   /* [Cout], zeros when there is none */
 } ref_conv;
 
-static bool can(const conv_desc *d)
+static bool can(const conv_desc *d, cpu_level level)
 {
+    (void)level;
     (void)d;
     return true;
 }

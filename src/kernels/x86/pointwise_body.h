@@ -2,7 +2,7 @@
 /* kernels/x86/pointwise_body.h — pointwise kernels on rows; the including file defines NAME(x),
  * which adds the instruction set to a name. */
 #include "kernels/kernel_list.h"
-#include "kernels/x86/simd_row.h"
+#include "kernels/x86/activation_row.h"
 
 bool NAME(copy_rows_can)(const kernel_args *a)
 {
@@ -94,47 +94,10 @@ void NAME(cast_rows)(const kernel_args *a, int part, int n_parts)
         }
 }
 
-#define UNARY_ROW(expression)                                                                      \
-    for (int64_t i = 0; i < n; i++) {                                                              \
-        float v = x[i];                                                                            \
-        y[i] = (expression);                                                                       \
-    }                                                                                              \
-    return
-
-static inline void unary_row(const unary_param *p, float *y, const float *x, int64_t n)
-{
-    float alpha = p->alpha, beta = p->beta;
-    switch (p->op) {
-    case UNARY_SIGMOID:
-        UNARY_ROW(row_sigmoid(v));
-    case UNARY_SILU:
-        UNARY_ROW(v * row_sigmoid(v));
-    case UNARY_RELU:
-        UNARY_ROW(v < 0 ? 0 : v);
-    case UNARY_LEAKY_RELU:
-        UNARY_ROW(v < 0 ? v * alpha : v);
-    case UNARY_HARD_SIGMOID:
-        UNARY_ROW((v = v * alpha + beta, v < 0 ? 0 : v > 1 ? 1 : v));
-    case UNARY_EXP:
-        UNARY_ROW(row_exp(v));
-    case UNARY_NEG:
-        UNARY_ROW(-v);
-    case UNARY_CLIP:
-        UNARY_ROW(v < alpha ? alpha : v > beta ? beta : v);
-    default:
-        return;
-    }
-}
-#undef UNARY_ROW
-
 bool NAME(unary_rows_can)(const kernel_args *a)
 {
-    unary_op op = a->p.unary.op;
-    bool is_known = op == UNARY_SIGMOID || op == UNARY_SILU || op == UNARY_RELU ||
-                    op == UNARY_LEAKY_RELU || op == UNARY_HARD_SIGMOID || op == UNARY_EXP ||
-                    op == UNARY_NEG || op == UNARY_CLIP;
-    return is_known && row_is_plain(a, 0) && row_is_plain(a, 1) && row_is_float(a->t[0].type) &&
-           row_is_float(a->t[1].type);
+    return unary_row_can(a->p.unary.op) && row_is_plain(a, 0) && row_is_plain(a, 1) &&
+           row_is_float(a->t[0].type) && row_is_float(a->t[1].type);
 }
 
 void NAME(unary_rows)(const kernel_args *a, int part, int n_parts)

@@ -9,14 +9,19 @@ double peak_loop_int8_avx512vnni(long rounds)
 {
     enum { N = 12 };
     __m512i acc[N];
-    for (int i = 0; i < N; i++)
+#pragma GCC unroll 16
+    for (int i = 0; i < N; i++) {
         acc[i] = _mm512_setzero_si512();
+        __asm__ volatile("" : "+v"(acc[i])); /* not known to be equal */
+    }
     __m512i a = _mm512_setzero_si512(), b = _mm512_setzero_si512();
     for (long r = 0; r < rounds; r++) {
         __asm__ volatile("" : "+v"(a), "+v"(b)); /* keeps the loop from being folded */
+#pragma GCC unroll 16
         for (int i = 0; i < N; i++)
             __asm__("vpdpbusd %2, %1, %0" : "+v"(acc[i]) : "v"(a), "v"(b));
     }
+#pragma GCC unroll 16
     for (int i = 0; i < N; i++)
         __asm__ volatile("" : "+v"(acc[i]));
     return (double)rounds * N * 64 * 2;

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* kernels/x86/activation_row.h — activations of a row of floats, in plain loops. */
+#ifndef KERNELS_X86_ACTIVATION_ROW_H
+#define KERNELS_X86_ACTIVATION_ROW_H
+
+#include "kernels/x86/simd_row.h"
+
+static inline bool unary_row_can(unary_op op)
+{
+    return op == UNARY_SIGMOID || op == UNARY_SILU || op == UNARY_RELU || op == UNARY_LEAKY_RELU ||
+           op == UNARY_HARD_SIGMOID || op == UNARY_EXP || op == UNARY_NEG || op == UNARY_CLIP;
+}
+
+#define UNARY_ROW(expression)                                                                      \
+    for (int64_t i = 0; i < n; i++) {                                                              \
+        float v = x[i];                                                                            \
+        y[i] = (expression);                                                                       \
+    }                                                                                              \
+    return
+
+static inline void unary_row(const unary_param *p, float *y, const float *x, int64_t n)
+{
+    float alpha = p->alpha, beta = p->beta;
+    switch (p->op) {
+    case UNARY_SIGMOID:
+        UNARY_ROW(row_sigmoid(v));
+    case UNARY_SILU:
+        UNARY_ROW(v * row_sigmoid(v));
+    case UNARY_RELU:
+        UNARY_ROW(v < 0 ? 0 : v);
+    case UNARY_LEAKY_RELU:
+        UNARY_ROW((v < 0 ? 0 : v) + alpha * (v < 0 ? v : 0)); /* exact: one side is 0 */
+    case UNARY_HARD_SIGMOID:
+        UNARY_ROW((v = v * alpha + beta, v < 0 ? 0 : v > 1 ? 1 : v));
+    case UNARY_EXP:
+        UNARY_ROW(row_exp(v));
+    case UNARY_NEG:
+        UNARY_ROW(-v);
+    case UNARY_CLIP:
+        UNARY_ROW(v < alpha ? alpha : v > beta ? beta : v);
+    default:
+        return;
+    }
+}
+#undef UNARY_ROW
+
+#endif

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <immintrin.h>
+#include <string.h>
+
+#define TILE_PIXELS 14
+#define TILE_VECTOR __m512
+#define TILE_LOAD(p) _mm512_load_ps(p)
+#define TILE_STORE(p, v) _mm512_store_ps(p, v)
+#define TILE_FLIP(args)
+#define TILE_GROUP(p) _mm512_set1_ps(tile_load_group(p))
+#define TILE_DOT(sum, x, w) _mm512_fmadd_ps(x, w, sum)
+
+static inline float tile_load_group(const char *p)
+{
+    float group;
+    memcpy(&group, p, sizeof group);
+    return group;
+}
+
+#include "kernels/x86/tile_sum_body.h"
+
+#define TILE_INTEGER_SUMS 0
+#include "kernels/x86/tile_finish_avx512.h"
+
+const tile_kernel tile_f32_avx512 = {
+    .name = "f32_avx512",
+    .math = CONV_F32,
+    .level = CPU_AVX512,
+    .lanes = TILE_LANES,
+    .max_pixels = TILE_PIXELS,
+    .group = 1,
+    .sum = tile_sums,
+    .finish = tile_finish_for,
+};
