@@ -8,6 +8,7 @@
  *
  * Sums run over the window in one order, whatever the pieces: the same bits for any thread count.
  */
+#include <math.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -18,6 +19,7 @@
 
 enum {
     PIECE_BYTES = 256 << 10, /* of input: leaves room for weights in a cache of 1 MiB */
+    DIRECT_BYTES = 48 << 10,
     PARTS_PER_THREAD = 4,    /* so that a late thread is waited for briefly */
     WORTH_A_PART = 1 << 20   /* products */
 };
@@ -188,6 +190,20 @@ static int code_offset(const tile_conv *c)
     return c->k->widen ? 0 : d->x_zero + (d->src.type == DTYPE_I8 ? 128 : 0);
 }
 
+/* Whether no output, in steps of out_scale, can leave 32 bits: kernels convert without a check. */
+static bool fits_codes(const tile_conv *c)
+{
+    const conv_desc *d = &c->base.desc;
+    const double most = 1e9;
+    bool fits = true;
+    for (int64_t i = 0; d->out_scale > 0 && i < d->dst.dim[1]; i++) {
+        double sum = 255.0 * 128.0 * (double)conv_depth(d);
+        double y = sum * fabs((double)c->scale[i]) + fabs((double)c->bias[i]);
+        fits = fits && y / (double)d->out_scale < most;
+    }
+    return fits;
+}
+
 static ptq_status make_channels(tile_conv *c, const conv_weights *w, ptq_error *err)
 {
     const conv_desc *d = &c->base.desc;
@@ -213,7 +229,7 @@ static ptq_status make_channels(tile_conv *c, const conv_weights *w, ptq_error *
         ((int32_t *)c->first)[i] = -code_offset(c) * sum;
         c->scale[i] = d->x_scale * w->w_scale[i];
     }
-    return PTQ_OK;
+    return fits_codes(c) ? PTQ_OK : PTQ_UNSUPPORTED;
 }
 
 /* Rows of input that `rows` rows of output need. */
@@ -373,7 +389,7 @@ static void run_direct(const tile_conv *c, const conv_run_args *a, int64_t begin
     const conv_desc *d = &c->base.desc;
     int64_t src_size = (int64_t)view_type_bytes(d->src.type), all = image_pixels(d);
     int64_t dst_size = (int64_t)view_type_bytes(d->dst.type);
-    int64_t most = PIECE_BYTES / (d->src.dim[1] * src_size);
+    int64_t most = DIRECT_BYTES / (d->src.dim[1] * src_size);
     most = most > c->k->max_pixels ? most / c->k->max_pixels * c->k->max_pixels : c->k->max_pixels;
     piece p = {.rows = 1,
                .src_column = d->src.stride[3] * src_size,
@@ -396,22 +412,49 @@ static void copy_padding(const tile_conv *c, char *to, int64_t n)
     memset(to, has_zero ? d->x_zero : 0, (size_t)(n * c->pixel_bytes));
 }
 
-/* n pixels of input, each made whole groups. */
-static void copy_pixels(const tile_conv *c, char *to, const char *from, int64_t n)
+/* n pixels of codes in groups that are not whole: what is read too much, the next pixel's, meets
+ * weights that are 0. */
+static void copy_codes(const tile_conv *c, char *to, const char *from, int64_t n)
+{
+    const view *src = &c->base.desc.src;
+    for (int64_t i = 0; i < n - 1; i++) {
+        for (int64_t g = 0; g < c->pixel_bytes; g += TILE_GROUP_BYTES)
+            memcpy(to + g, from + g, TILE_GROUP_BYTES);
+        from += src->stride[3];
+        to += c->pixel_bytes;
+    }
+    memcpy(to, from, (size_t)src->dim[1]);
+}
+
+/* n pixels of values, each made whole groups. */
+static void copy_values(const tile_conv *c, char *to, const char *from, int64_t n)
 {
     const conv_desc *d = &c->base.desc;
     int64_t ic = d->src.dim[1], size = (int64_t)view_type_bytes(d->src.type);
-    int64_t step = d->src.stride[3] * size;
-    bool is_unsigned = d->src.type == DTYPE_U8, is_whole = ic % c->k->group == 0;
+    bool is_whole = ic % c->k->group == 0, is_unsigned = d->src.type == DTYPE_U8;
     int64_t n_copies = is_whole && d->src.stride[3] == ic ? 1 : n, length = n / n_copies * ic;
-    for (int64_t i = 0; i < n_copies; i++, from += step, to += c->pixel_bytes) {
+    for (int64_t i = 0; i < n_copies; i++) {
         if (!is_whole)
             memset(to + c->pixel_bytes - TILE_GROUP_BYTES, 0, TILE_GROUP_BYTES);
         if (c->k->widen)
             c->k->widen((int16_t *)(void *)to, from, length, d->x_zero, is_unsigned);
         else
             memcpy(to, from, (size_t)(length * size));
+        from += d->src.stride[3] * size;
+        to += c->pixel_bytes;
     }
+}
+
+static void copy_pixels(const tile_conv *c, char *to, const char *from, int64_t n)
+{
+    const conv_desc *d = &c->base.desc;
+    bool has_codes = d->math == CONV_INT8 && !c->k->widen;
+    if (n < 1)
+        return;
+    if (has_codes && d->src.dim[1] % c->k->group != 0)
+        copy_codes(c, to, from, n);
+    else
+        copy_values(c, to, from, n);
 }
 
 /* One row of input, padded; y may lie outside the image. */

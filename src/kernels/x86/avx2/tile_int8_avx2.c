@@ -39,10 +39,10 @@ static void scale_sums(const tile_finish_args *a, float *y)
     }
 }
 
-/* rint(y/scale) + zero, of eight. Beyond the limit the conversion would wrap. */
+/* rint(y/scale) + zero, of eight; conv_tile has made sure that it fits 32 bits. */
 static __m256i codes_of(const float *y, __m256 inverse, __m256i zero)
 {
-    __m256 code = _mm256_min_ps(_mm256_mul_ps(_mm256_load_ps(y), inverse), _mm256_set1_ps(1e9f));
+    __m256 code = _mm256_mul_ps(_mm256_load_ps(y), inverse);
     return _mm256_add_epi32(_mm256_cvtps_epi32(code), zero);
 }
 
