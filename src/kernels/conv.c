@@ -7,7 +7,7 @@
 #include "kernels/conv_impl.h"
 #include "kernels/onednn/dnnl_home.h"
 
-static const conv_impl *const impls[] = {&conv_tile, &conv_onednn, &conv_ref};
+static const conv_impl *const impls[] = {&conv_winograd, &conv_tile, &conv_onednn, &conv_ref};
 enum { N_IMPLS = sizeof impls / sizeof impls[0] };
 
 const conv_impl *const *conv_impls(int *n)

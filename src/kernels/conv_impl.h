@@ -36,6 +36,7 @@ PTQ_CHECKED ptq_status conv_context_keep(conv_context *c, const packed_key *key,
 /* Borrowed; NULL when they were not packed before. */
 blob *conv_context_find(const conv_context *c, const packed_key *key);
 
+extern const conv_impl conv_winograd;
 extern const conv_impl conv_tile;
 extern const conv_impl conv_onednn;
 extern const conv_impl conv_ref;

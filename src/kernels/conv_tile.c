@@ -20,8 +20,8 @@
 enum {
     PIECE_BYTES = 256 << 10, /* of input: leaves room for weights in a cache of 1 MiB */
     DIRECT_BYTES = 48 << 10,
-    PARTS_PER_THREAD = 4,    /* so that a late thread is waited for briefly */
-    WORTH_A_PART = 1 << 20   /* products */
+    PARTS_PER_THREAD = 4,  /* so that a late thread is waited for briefly */
+    WORTH_A_PART = 1 << 20 /* products */
 };
 
 typedef struct tile_conv {
