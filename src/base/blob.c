@@ -12,7 +12,8 @@ struct blob {
     void *data;
 };
 
-blob *blob_create(size_t bytes)
+/* The bytes are not set. */
+static blob *blob_of_size(size_t bytes)
 {
     blob *b = mem_zalloc(sizeof *b);
     if (!b)
@@ -22,15 +23,22 @@ blob *blob_create(size_t bytes)
         mem_free(b);
         return NULL;
     }
-    memset(b->data, 0, bytes);
     b->size = bytes;
     atomic_init(&b->n_refs, 1);
     return b;
 }
 
+blob *blob_create(size_t bytes)
+{
+    blob *b = blob_of_size(bytes);
+    if (b)
+        memset(b->data, 0, bytes);
+    return b;
+}
+
 blob *blob_copy_of(const void *data, size_t bytes)
 {
-    blob *b = blob_create(bytes);
+    blob *b = blob_of_size(bytes);
     if (b && bytes)
         memcpy(b->data, data, bytes);
     return b;

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#define _DEFAULT_SOURCE /* madvise */
 #include "base/mem.h"
 
 #include <stdatomic.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 static atomic_size_t n_allocations; /* a statistic, not state: nothing depends on its value */
 
@@ -61,15 +63,30 @@ void *mem_grow(void *p, size_t *cap, size_t n, size_t size)
     return grown;
 }
 
+/* Asks for huge pages: a fault for each small one costs more than filling it. */
+static void prefer_huge_pages(void *p, size_t bytes)
+{
+#if defined(MADV_HUGEPAGE)
+    (void)madvise(p, bytes, MADV_HUGEPAGE); /* a wish; nothing depends on it */
+#else
+    (void)p, (void)bytes;
+#endif
+}
+
 void *mem_alloc_aligned(size_t bytes)
 {
-    if (bytes > SIZE_MAX - 2 * MEM_PAD)
+    const size_t huge_page = 2 << 20;
+    if (bytes > SIZE_MAX - 2 * huge_page)
         return NULL;
     count_one();
+    size_t align = bytes >= 2 * huge_page ? huge_page : 64;
     size_t padded = (bytes + MEM_PAD + 63) / 64 * 64;
-    unsigned char *p = aligned_alloc(64, padded);
-    if (p)
-        memset(p + bytes, 0, padded - bytes);
+    unsigned char *p = aligned_alloc(align, (padded + align - 1) / align * align);
+    if (!p)
+        return NULL;
+    if (align == huge_page)
+        prefer_huge_pages(p, padded);
+    memset(p + bytes, 0, padded - bytes);
     return p;
 }
 

@@ -35,6 +35,7 @@ typedef struct tile_conv {
     int64_t *runs;       /* offsets in bytes inside a piece */
     int64_t n_runs, n_groups;
     bool is_direct;      /* pixels are read where they are */
+    bool is_packed;      /* copied pixels stand in memory as they are copied */
     int64_t pixel_bytes; /* of one copied input pixel: whole groups */
     int64_t piece_rows;  /* output rows of a piece */
     int64_t row_pixels;  /* copied input pixels of a row */
@@ -243,6 +244,7 @@ static ptq_status plan_copied(tile_conv *c, ptq_error *err)
     const conv_desc *d = &c->base.desc;
     int64_t oh = d->dst.dim[2], span = (int64_t)(d->kernel[1] - 1) * d->dilation[1];
     size_t row_bytes;
+    c->is_packed = d->src.stride[3] == d->src.dim[1] && d->src.dim[1] % c->k->group == 0;
     c->pixel_bytes = groups_per_tap(c) * TILE_GROUP_BYTES;
     c->row_pixels = (d->dst.dim[3] - 1) * d->stride[1] + span + 1;
     if (!mem_mul((size_t)c->row_pixels, (size_t)c->pixel_bytes, &row_bytes))
@@ -412,49 +414,54 @@ static void copy_padding(const tile_conv *c, char *to, int64_t n)
     memset(to, has_zero ? d->x_zero : 0, (size_t)(n * c->pixel_bytes));
 }
 
-/* n pixels of codes in groups that are not whole: what is read too much, the next pixel's, meets
- * weights that are 0. */
-static void copy_codes(const tile_conv *c, char *to, const char *from, int64_t n)
+/* Few channels that do not fill their groups: pixel by pixel, the missing ones 0. */
+static void copy_groups(const tile_conv *c, char *to, const char *from, int64_t n)
 {
     const view *src = &c->base.desc.src;
-    for (int64_t i = 0; i < n - 1; i++) {
-        for (int64_t g = 0; g < c->pixel_bytes; g += TILE_GROUP_BYTES)
+    int64_t size = (int64_t)view_type_bytes(src->type), bytes = src->dim[1] * size;
+    int64_t whole = bytes / TILE_GROUP_BYTES * TILE_GROUP_BYTES;
+    for (int64_t i = 0; i < n; i++) {
+        uint32_t rest = 0;
+        for (int64_t g = 0; g < whole; g += TILE_GROUP_BYTES)
             memcpy(to + g, from + g, TILE_GROUP_BYTES);
-        from += src->stride[3];
+        for (int64_t k = bytes; k > whole; k--)
+            rest = rest << 8 | (uint8_t)from[k - 1];
+        memcpy(to + whole, &rest, sizeof rest);
+        from += src->stride[3] * size;
         to += c->pixel_bytes;
     }
-    memcpy(to, from, (size_t)src->dim[1]);
 }
 
-/* n pixels of values, each made whole groups. */
-static void copy_values(const tile_conv *c, char *to, const char *from, int64_t n)
+/* n pixels, widened to 16 bits. */
+static void copy_widened(const tile_conv *c, char *to, const char *from, int64_t n)
 {
-    const conv_desc *d = &c->base.desc;
-    int64_t ic = d->src.dim[1], size = (int64_t)view_type_bytes(d->src.type);
-    bool is_whole = ic % c->k->group == 0, is_unsigned = d->src.type == DTYPE_U8;
-    int64_t n_copies = is_whole && d->src.stride[3] == ic ? 1 : n, length = n / n_copies * ic;
+    const view *src = &c->base.desc.src;
+    int64_t n_copies = c->is_packed ? 1 : n, length = n / n_copies * src->dim[1];
     for (int64_t i = 0; i < n_copies; i++) {
-        if (!is_whole)
+        if (src->dim[1] % c->k->group != 0)
             memset(to + c->pixel_bytes - TILE_GROUP_BYTES, 0, TILE_GROUP_BYTES);
-        if (c->k->widen)
-            c->k->widen((int16_t *)(void *)to, from, length, d->x_zero, is_unsigned);
-        else
-            memcpy(to, from, (size_t)(length * size));
-        from += d->src.stride[3] * size;
+        c->k->widen((int16_t *)(void *)to, from, length, c->base.desc.x_zero,
+                    src->type == DTYPE_U8);
+        from += src->stride[3];
         to += c->pixel_bytes;
     }
 }
 
 static void copy_pixels(const tile_conv *c, char *to, const char *from, int64_t n)
 {
-    const conv_desc *d = &c->base.desc;
-    bool has_codes = d->math == CONV_INT8 && !c->k->widen;
+    const view *src = &c->base.desc.src;
+    int64_t size = (int64_t)view_type_bytes(src->type), step = src->stride[3] * size;
     if (n < 1)
         return;
-    if (has_codes && d->src.dim[1] % c->k->group != 0)
-        copy_codes(c, to, from, n);
+    if (c->k->widen)
+        copy_widened(c, to, from, n);
+    else if (c->is_packed)
+        memcpy(to, from, (size_t)(n * c->pixel_bytes));
+    else if (src->dim[1] % c->k->group != 0)
+        copy_groups(c, to, from, n);
     else
-        copy_values(c, to, from, n);
+        for (int64_t i = 0; i < n; i++)
+            memcpy(to + i * c->pixel_bytes, from + i * step, (size_t)c->pixel_bytes);
 }
 
 /* One row of input, padded; y may lie outside the image. */

@@ -28,16 +28,17 @@ static inline __attribute__((always_inline)) void tile_exp2(__m512 *x, const flo
     TILE_EACH x[i] = _mm512_scalef_ps(p[i], x[i]);
 }
 
-/* s = sigmoid(y). For codes the relative error of 2^x is 7.5e-5 and that of the reciprocal 6e-5. */
+/* s = sigmoid(y). For codes and bf16 the relative error of 2^x may be 7.5e-5, and that of the
+ * reciprocal 6e-5. */
 static inline __attribute__((always_inline)) void tile_sigmoid(__m512 *s, const __m512 *y,
-                                                               const bool is_code)
+                                                               const bool is_coarse)
 {
     static const float coarse[] = {0.0780245227f, 0.226067155f, 0.695833541f, 0.999925219f};
     static const float fine[] = {0.000217022555f, 0.00124396878f, 0.009678841f, 0.055483342f,
                                  0.240229836f,    0.693146984f,   1.0f};
     const __m512 one = _mm512_set1_ps(1);
     TILE_EACH s[i] = _mm512_mul_ps(y[i], _mm512_set1_ps(-1.44269504f));
-    if (is_code) {
+    if (is_coarse) {
         tile_exp2(s, coarse, 3);
         TILE_EACH s[i] = _mm512_rcp14_ps(_mm512_add_ps(s[i], one));
         return;
@@ -59,7 +60,7 @@ static inline __m512 tile_hard_swish(__m512 y)
 }
 
 static inline __attribute__((always_inline)) void tile_activate(__m512 *y, const unary_op op,
-                                                                const bool is_code, __m512 alpha)
+                                                                const bool is_coarse, __m512 alpha)
 {
     const __m512 zero = _mm512_setzero_ps();
     __m512 s[TILE_JAM];
@@ -72,11 +73,11 @@ static inline __attribute__((always_inline)) void tile_activate(__m512 *y, const
             _mm512_mask_mul_ps(y[i], _mm512_cmp_ps_mask(y[i], zero, _CMP_LT_OQ), y[i], alpha);
         return;
     case UNARY_SIGMOID:
-        tile_sigmoid(s, y, is_code);
+        tile_sigmoid(s, y, is_coarse);
         TILE_EACH y[i] = s[i];
         return;
     case UNARY_SILU:
-        tile_sigmoid(s, y, is_code);
+        tile_sigmoid(s, y, is_coarse);
         TILE_EACH y[i] = _mm512_mul_ps(y[i], s[i]);
         return;
     case UNARY_HARD_SWISH:
@@ -180,7 +181,7 @@ static inline __attribute__((always_inline)) void tile_finish_vector(const tile_
 #else
         TILE_EACH y[i] = _mm512_load_ps(sums + at[i] * sums_step);
 #endif
-        tile_activate(y, op, output == TILE_I8 || output == TILE_U8, alpha);
+        tile_activate(y, op, output != TILE_F32, alpha);
         TILE_EACH tile_store(dst + at[i] * dst_step, y[i], output, &o, is_full);
     }
 }
