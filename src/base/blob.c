@@ -12,8 +12,7 @@ struct blob {
     void *data;
 };
 
-/* The bytes are not set. */
-static blob *blob_of_size(size_t bytes)
+blob *blob_create_unset(size_t bytes)
 {
     blob *b = mem_zalloc(sizeof *b);
     if (!b)
@@ -30,7 +29,7 @@ static blob *blob_of_size(size_t bytes)
 
 blob *blob_create(size_t bytes)
 {
-    blob *b = blob_of_size(bytes);
+    blob *b = blob_create_unset(bytes);
     if (b)
         memset(b->data, 0, bytes);
     return b;
@@ -38,7 +37,7 @@ blob *blob_create(size_t bytes)
 
 blob *blob_copy_of(const void *data, size_t bytes)
 {
-    blob *b = blob_of_size(bytes);
+    blob *b = blob_create_unset(bytes);
     if (b && bytes)
         memcpy(b->data, data, bytes);
     return b;

@@ -10,7 +10,8 @@
 
 typedef struct blob blob;
 
-blob *blob_create(size_t bytes); /* zeroed; NULL when out of memory */
+blob *blob_create(size_t bytes);       /* zeroed; NULL when out of memory */
+blob *blob_create_unset(size_t bytes); /* for who sets all bytes himself */
 blob *blob_copy_of(const void *data, size_t bytes);
 blob *blob_ref(blob *b);   /* returns b; NULL allowed */
 void blob_unref(blob **b); /* nulls the caller's pointer; NULL allowed */

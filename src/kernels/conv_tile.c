@@ -176,7 +176,9 @@ static ptq_status pack_weights(tile_conv *c, const conv_weights *w, conv_context
         c->packed = blob_ref(found);
         return PTQ_OK;
     }
-    c->packed = blob_create(c->base.packed_bytes);
+    bool is_whole = layout.oc % c->k->lanes == 0 && layout.ic % c->k->group == 0;
+    c->packed =
+        is_whole ? blob_create_unset(c->base.packed_bytes) : blob_create(c->base.packed_bytes);
     if (!c->packed)
         return error_no_memory(err, c->base.packed_bytes, "packed weights");
     fill_packed(c, w->weight, blob_data(c->packed));

@@ -52,7 +52,7 @@ static ptq_status read_param(builder *b, const module *m, const pt_entry *e, siz
         return error_set(b->err, PTQ_LIMIT, "the weights of '%s' are larger than the limit",
                          m->path);
     b->bytes_left -= bytes;
-    blob *data = blob_create(bytes);
+    blob *data = blob_create_unset(bytes);
     if (!data)
         return error_no_memory(b->err, bytes, m->path);
     float *values = blob_data(data);

@@ -93,7 +93,7 @@ static ptq_status allocate(const wanted *w, blob **data, ptq_error *err)
     size_t bytes;
     if (!mem_mul(w->count, dtype_bytes(w->type), &bytes))
         return error_set(err, PTQ_LIMIT, "it is too large");
-    *data = blob_create(bytes);
+    *data = blob_create_unset(bytes);
     return *data ? PTQ_OK : error_no_memory(err, bytes, "a tensor");
 }
 

@@ -9,7 +9,7 @@
 static ptq_status fold(graph *g, const conv_parts *c, node_id conv, node_id bn, ptq_error *err)
 {
     float *scale = mem_array(2 * c->n_out, sizeof *scale);
-    blob *weight = blob_create(c->n_weights * sizeof(float));
+    blob *weight = blob_create_unset(c->n_weights * sizeof(float));
     ptq_status status = PTQ_OK;
     if (!scale || !weight) {
         status = error_no_memory(err, c->n_weights * sizeof(float), "a folded weight");

@@ -90,7 +90,7 @@ static ptq_status fold_after(graph *g, node_id conv, ptq_error *err)
     const float *im = constant_of(g, mul, c.n_out, &x);
     if (!im)
         return PTQ_OK;
-    blob *weight = blob_create(c.n_weights * sizeof(float));
+    blob *weight = blob_create_unset(c.n_weights * sizeof(float));
     float *bias = c.bias ? mem_array(c.n_out, sizeof *bias) : NULL;
     ptq_status status = PTQ_OK;
     if (!weight || (c.bias && !bias)) {

@@ -159,7 +159,7 @@ static ptq_status add_reparam(graph *g, const branches *b, tensor_id output, blo
 static ptq_status fold(graph *g, node_id root, const branches *b, ptq_error *err)
 {
     size_t n_out = b->conv.n_out;
-    blob *weight = blob_create(b->conv.n_weights * sizeof(float));
+    blob *weight = blob_create_unset(b->conv.n_weights * sizeof(float));
     float *scale = mem_array(3 * n_out, sizeof *scale);
     ptq_status status = PTQ_OK;
     if (!weight || !scale) {

@@ -126,9 +126,11 @@ void conv_scale_weights(const conv_parts *c, const float *factor, float *dst)
     size_t window = c->n_weights / (rows * columns);
     bool is_conv = c->node.op == GRAPH_OP_CONV;
     size_t group_rows = rows / (size_t)c->node.attr.conv.groups;
-    for (size_t i = 0; i < c->n_weights; i++) {
-        size_t row = i / (window * columns), column = i / window % columns;
-        dst[i] = c->weight[i] * factor[is_conv ? row : row / group_rows * columns + column];
+    for (size_t filter = 0; filter < rows * columns; filter++) {
+        size_t row = filter / columns, column = filter % columns, at = filter * window;
+        float f = factor[is_conv ? row : row / group_rows * columns + column];
+        for (size_t i = at; i < at + window; i++)
+            dst[i] = c->weight[i] * f;
     }
 }
 

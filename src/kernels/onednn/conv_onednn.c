@@ -101,7 +101,7 @@ static ptq_status pack_weights(dnnl_conv *c, const conv_weights *w, conv_context
     c->base.packed_bytes = dnnl_memory_desc_get_size(&c->weight_desc);
     packed_key key = {w->weight, &conv_onednn, &c->weight_desc, sizeof c->weight_desc};
     blob *found = w->is_lasting ? conv_context_find(context, &key) : NULL;
-    c->packed = found ? blob_ref(found) : blob_create(c->base.packed_bytes);
+    c->packed = found ? blob_ref(found) : blob_create_unset(c->base.packed_bytes);
     if (!c->packed)
         return error_no_memory(err, c->base.packed_bytes, "packed weights");
     if (dnnl_memory_create(&c->weight, &c->weight_desc, c->engine, blob_data(c->packed)) !=
