@@ -28,8 +28,14 @@ static ptq_status calibrate_model(api_call *call, ptq_model *m, const ptq_calibr
                                   ptq_error *err)
 {
     quant_setup s;
-    PTQ_TRY(quant_setup_open(&s, m, &o->quant, false, err));
-    ptq_status status = quant_setup_ranges(&s, m, &o->quant, &o->data, call, err);
+    ptq_status status = PTQ_OK;
+    ptq_quant_options every = o->quant;
+    every.quantize_head = true; /* to serve any later settings */
+    PTQ_TRY(quant_setup_open(&s, m, &every, NULL, err));
+    if (!o->quant.compat_pytorch)
+        status = quant_setup_find_codes(&s, m, err);
+    if (status == PTQ_OK)
+        status = quant_setup_ranges(&s, m, &o->quant, &o->data, call, err);
     if (status == PTQ_OK && o->output)
         status = write_ranges(s.ranges, o->output, err);
     if (status == PTQ_OK) {

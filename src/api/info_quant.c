@@ -6,6 +6,21 @@
 #include "api/result.h"
 #include "quant/points.h"
 
+/* The zero point of all values, 0 when there are several. */
+static int zero_point(const graph *g, const node *dq)
+{
+    size_t n = 0;
+    if (dq->n_inputs < 3 || dq->inputs[2] == TENSOR_NONE)
+        return 0;
+    const tensor *zero = graph_tensor_const(g, dq->inputs[2]);
+    if (!zero->data || !shape_count(&zero->shape, &n) || n != 1)
+        return 0;
+    const void *data = blob_data(zero->data);
+    return zero->type == DTYPE_U8   ? *(const uint8_t *)data
+           : zero->type == DTYPE_I8 ? *(const int8_t *)data
+                                    : 0;
+}
+
 /* What a file's QuantizeLinear/DequantizeLinear pair amounts to. */
 static json_t *file_quantizer(const graph *g, const node *dq)
 {
@@ -19,11 +34,14 @@ static json_t *file_quantizer(const graph *g, const node *dq)
     float largest = 0;
     for (size_t i = 0; i < n; i++)
         largest = fmaxf(largest, scales[i]);
+    int zero = zero_point(g, dq), most = is_signed ? 127 : 255;
     put_int(o, "num_bits", 8);
     put_bool(o, "unsigned", !is_signed);
     put(o, "axis", n > 1 ? json_integer(dq->attr.axis.axis) : json_null());
-    put_real(o, "amax", (double)largest * (is_signed ? 127 : 255));
+    put_real(o, "amax", (double)largest * (is_signed || zero < most - zero ? most - zero : zero));
     put_real(o, "scale", (double)largest);
+    if (zero)
+        put_int(o, "zero_point", zero);
     put_int(o, "n_scales", (int64_t)n);
     return o;
 }

@@ -22,7 +22,7 @@ static amax_method method_of(ptq_calib calib)
 }
 
 ptq_status quant_setup_open(quant_setup *s, const ptq_model *m, const ptq_quant_options *o,
-                            bool share_default, ptq_error *err)
+                            const quant_target *target, ptq_error *err)
 {
     *s = (quant_setup){0};
     if (m->file->has_qdq)
@@ -37,19 +37,29 @@ ptq_status quant_setup_open(quant_setup *s, const ptq_model *m, const ptq_quant_
     s->options.percentile = o->percentile;
     s->options.exclude = o->exclude;
     s->options.is_compat = o->compat_pytorch;
-    s->options.share_scales = o->share_scales < 0 ? share_default : o->share_scales > 0;
-    s->options.residual = o->residual < 0 ? share_default : o->residual > 0;
+    bool shares = target && target->share_scales, residual = target && target->residual;
+    s->options.share_scales = o->share_scales < 0 ? shares : o->share_scales > 0;
+    s->options.residual = o->residual < 0 ? residual : o->residual > 0;
     s->options.quantize_head = o->quantize_head;
     s->options.float_weights = o->float_weights;
     ptq_status status = quant_points_find(m->clean, s->config, &s->options, &s->points, err);
+    if (status == PTQ_OK && target && target->on_codes)
+        status = quant_setup_find_codes(s, m, err);
     if (status != PTQ_OK)
         quant_setup_close(s);
     return status;
 }
 
+ptq_status quant_setup_find_codes(quant_setup *s, const ptq_model *m, ptq_error *err)
+{
+    code_tensors_clear(&s->codes);
+    return code_tensors_find(m->clean, &s->points, s->options.share_scales, &s->codes, err);
+}
+
 void quant_setup_close(quant_setup *s)
 {
     quant_points_clear(&s->points);
+    code_tensors_clear(&s->codes);
     quant_config_destroy(s->config);
     ranges_destroy(s->ranges);
     *s = (quant_setup){0};
@@ -96,7 +106,7 @@ static ptq_status calibrate_images(quant_setup *s, const ptq_model *m, const ptq
     c.shuffle = o->shuffle;
     dataset *images;
     PTQ_TRY(dataset_open(data->yaml, &d, env, &images, err));
-    calibrate_job job = {.g = m->clean, .points = &s->points, .data = images};
+    calibrate_job job = {.g = m->clean, .points = &s->points, .codes = &s->codes, .data = images};
     ptq_status status = calibrate(&job, &c, env, &s->ranges, err);
     dataset_destroy(images);
     return status;

@@ -7,22 +7,26 @@
 
 #include "api/model_handle.h"
 #include "api/result.h"
-#include "quant/points.h"
+#include "quant/code_tensors.h"
 #include "quant/ranges.h"
+#include "quant/target.h"
 
 typedef struct quant_setup {
     quant_config *config;
     quant_options options;
     quant_points points;
-    ranges *ranges; /* NULL until quant_setup_ranges() */
+    code_tensors codes; /* empty unless the target computes on codes, or all is asked for */
+    ranges *ranges;     /* NULL until quant_setup_ranges() */
     int image_size;
 } quant_setup;
 
-/* Reads quant.yaml and finds the points. `share_default` decides what -1 means for share_scales and
- * residual. PTQ_USAGE for a model that has quantizers already. */
+/* Reads quant.yaml and finds the points. The target decides what -1 means for share_scales and
+ * residual; NULL: none. PTQ_USAGE for a model that has quantizers already. */
 PTQ_CHECKED ptq_status quant_setup_open(quant_setup *s, const ptq_model *m,
-                                        const ptq_quant_options *o, bool share_default,
+                                        const ptq_quant_options *o, const quant_target *target,
                                         ptq_error *err);
+/* The tensors that a target on codes needs, for one calibration that serves every target. */
+PTQ_CHECKED ptq_status quant_setup_find_codes(quant_setup *s, const ptq_model *m, ptq_error *err);
 /* Ranges from o->calib_from, else by running the calibration images of `data`. */
 PTQ_CHECKED ptq_status quant_setup_ranges(quant_setup *s, const ptq_model *m,
                                           const ptq_quant_options *o, const ptq_data_options *data,

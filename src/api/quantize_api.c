@@ -11,6 +11,7 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "quant/code_plan.h"
 #include "quant/quant_plan.h"
 
 void ptq_quantize_options_init(ptq_quantize_options *o)
@@ -28,6 +29,7 @@ typedef struct job {
     ptq_model *model;
     const ptq_quantize_options *options;
     api_call *call;
+    const quant_target *target;
     quant_setup setup;
     graph *quantized; /* the cleaned graph with Q/DQ */
     char **exclude;   /* the caller's expressions and the layers that keep16 found; owned */
@@ -84,7 +86,7 @@ static ptq_status exclude_worst(job *j, const sensitivity *s, ptq_error *err)
 }
 
 /* Ranks, and makes the setup again without the worst layers. */
-static ptq_status keep_worst(job *j, bool share, ptq_error *err)
+static ptq_status keep_worst(job *j, ptq_error *err)
 {
     const ptq_quantize_options *o = j->options;
     ptq_sensitivity_options rank;
@@ -104,7 +106,7 @@ static ptq_status keep_worst(job *j, bool share, ptq_error *err)
     quant_setup_close(&j->setup);
     ptq_quant_options q = o->quant;
     q.exclude = (const char *const *)j->exclude;
-    status = quant_setup_open(&j->setup, j->model, &q, share, err);
+    status = quant_setup_open(&j->setup, j->model, &q, j->target, err);
     if (status != PTQ_OK) {
         ranges_destroy(known);
         return status;
@@ -116,14 +118,32 @@ static ptq_status keep_worst(job *j, bool share, ptq_error *err)
 
 /* ---------------------------------------------------------------- inserting and writing */
 
+static ptq_status make_plan(const job *j, qplan *plan, ptq_error *err)
+{
+    const quant_setup *s = &j->setup;
+    PTQ_TRY(quant_plan_build(j->model->clean, &s->points, s->ranges, &s->options, plan, err));
+    if (!j->target->on_codes)
+        return PTQ_OK;
+    code_plan_job codes = {.g = j->model->clean,
+                           .points = &s->points,
+                           .codes = &s->codes,
+                           .ranges = s->ranges,
+                           .options = &s->options};
+    ptq_status status = code_plan_complete(&codes, plan, err);
+    if (status != PTQ_OK)
+        quant_plan_clear(plan);
+    return status;
+}
+
 static ptq_status insert(job *j, ptq_error *err)
 {
     qplan plan;
-    PTQ_TRY(quant_plan_build(j->model->clean, &j->setup.points, j->setup.ranges, &j->setup.options,
-                             &plan, err));
+    PTQ_TRY(make_plan(j, &plan, err));
     ptq_status status = graph_copy(j->model->clean, &j->quantized, err);
     if (status == PTQ_OK)
         status = pass_insert_qdq(j->quantized, &plan, err);
+    if (status == PTQ_OK && j->target->on_codes)
+        status = pass_spell_silu(j->quantized, err);
     if (status == PTQ_OK) {
         put_int(j->call->result, "quantized_layers", plan.n_entries);
         put(j->call->result, "kept_layers", quant_points_write_kept(&j->setup.points));
@@ -152,8 +172,10 @@ static ptq_status write_model(const job *j, ptq_error *err)
                                     "target",
                                     o->target,
                                     NULL};
-    onnx_export_options e = {
-        .opset = 13, .image_size = j->setup.image_size, .batch = 1, .metadata = metadata};
+    onnx_export_options e = {.opset = j->target->opset,
+                             .image_size = j->setup.image_size,
+                             .batch = 1,
+                             .metadata = metadata};
     int n_nodes;
     PTQ_TRY(onnx_export(j->quantized, o->output, &e, &n_nodes, err));
     put_text(j->call->result, "output", o->output);
@@ -271,13 +293,12 @@ static ptq_status compare_precisions(job *j, ptq_error *err)
 static ptq_status quantize_model(job *j, ptq_error *err)
 {
     const ptq_quantize_options *o = j->options;
-    bool share = strncmp(o->target, "tensorrt", 8) == 0;
-    PTQ_TRY(quant_setup_open(&j->setup, j->model, &o->quant, share, err));
+    PTQ_TRY(quant_setup_open(&j->setup, j->model, &o->quant, j->target, err));
     ptq_data_options calib = o->data;
     calib.split = "train";
     PTQ_TRY(quant_setup_ranges(&j->setup, j->model, &o->quant, &calib, j->call, err));
     if (o->keep16 > 0)
-        PTQ_TRY(keep_worst(j, share, err));
+        PTQ_TRY(keep_worst(j, err));
     PTQ_TRY(insert(j, err));
     PTQ_TRY(write_model(j, err));
     return o->evaluate ? compare_precisions(j, err) : PTQ_OK;
@@ -298,9 +319,9 @@ static ptq_status check_options(const ptq_quantize_options *o, ptq_error *err)
 {
     if (!o->output)
         return error_set(err, PTQ_USAGE, "no output file given");
-    if (strcmp(o->target, "tensorrt10") != 0)
-        return error_set(err, PTQ_UNSUPPORTED, "target '%s' is not supported; use tensorrt10",
-                         o->target);
+    if (!quant_target_find(o->target))
+        return error_set(err, PTQ_UNSUPPORTED,
+                         "target '%s' is not supported; use tensorrt10 or onnxruntime", o->target);
     if (strcmp(o->effort, "default") != 0)
         return error_set(err, PTQ_UNSUPPORTED, "effort '%s' is not supported; use default",
                          o->effort);
@@ -316,7 +337,7 @@ ptq_status ptq_quantize(ptq_model *m, const ptq_quantize_options *o, const ptq_e
     PTQ_TRY(check_options(o, err));
     api_call call;
     PTQ_TRY(api_begin(&call, "quantize", env, err));
-    job j = {.model = m, .options = o, .call = &call};
+    job j = {.model = m, .options = o, .call = &call, .target = quant_target_find(o->target)};
     ptq_status status = quantize_model(&j, err);
     quant_setup_close(&j.setup);
     graph_destroy(j.quantized);

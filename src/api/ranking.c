@@ -85,7 +85,7 @@ ptq_status rank_layers(const ptq_model *m, const ptq_sensitivity_options *o, con
     q.exclude = NULL;
     quant_setup s;
     protocol p;
-    PTQ_TRY(quant_setup_open(&s, m, &q, false, err));
+    PTQ_TRY(quant_setup_open(&s, m, &q, NULL, err));
     ptq_status status = protocol_open(&p, &o->data, m, &call->env, err);
     if (status != PTQ_OK) {
         quant_setup_close(&s);

@@ -105,6 +105,9 @@ tensor_id graph_find_tensor(const graph *g, const char *name); /* TENSOR_NONE: a
 node_id graph_find_node(const graph *g, const char *name);
 /* Live nodes that read `id`, each once; at most `max` are written, all are counted. */
 int graph_consumers(const graph *g, tensor_id id, node_id *consumers, int max);
+/* Whether every value of the outputs is one of input 0's: pooling by maximum, nearest resizing,
+ * reshaping, cutting. The further inputs only say which. */
+bool node_moves_values(const node *n);
 /* Multiply-accumulates of convolutions and matmuls, at the present shapes. */
 double graph_macs(const graph *g);
 

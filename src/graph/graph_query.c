@@ -104,6 +104,27 @@ int graph_consumers(const graph *g, tensor_id id, node_id *consumers, int max)
     return n;
 }
 
+bool node_moves_values(const node *n)
+{
+    switch (n->op) {
+    case GRAPH_OP_RESIZE:
+        return n->attr.resize.mode == RESIZE_NEAREST;
+    case GRAPH_OP_MAX_POOL:
+    case GRAPH_OP_RESHAPE:
+    case GRAPH_OP_FLATTEN:
+    case GRAPH_OP_TRANSPOSE:
+    case GRAPH_OP_SPLIT:
+    case GRAPH_OP_SLICE:
+    case GRAPH_OP_SQUEEZE:
+    case GRAPH_OP_UNSQUEEZE:
+    case GRAPH_OP_IDENTITY:
+    case GRAPH_OP_SPACE_TO_DEPTH:
+        return true;
+    default:
+        return false;
+    }
+}
+
 static double node_macs(const graph *g, const node *n)
 {
     size_t out = 0, weight = 0;

@@ -2,7 +2,8 @@
 /* graph/qparams.h — what a quantization plan says; policy is in quant/, placing nodes in passes/.
  *
  * Semantics of a quantizer: pytorch-quantization's TensorQuantizer (spec algorithms.md §1);
- * deployed as ONNX: scale = amax / qmax, zero point 0, rint(x / scale) saturated.
+ * deployed as ONNX: scale = amax / qmax, zero point 0, rint(x / scale) saturated; unsigned with a
+ * `low` below 0: scale = (amax - low) / qmax, zero point rint(-low / scale).
  */
 #ifndef GRAPH_QPARAMS_H
 #define GRAPH_QPARAMS_H
@@ -17,6 +18,7 @@ typedef struct quantizer {
     int axis;          /* -1: per tensor; else the channel axis, n_amax values */
     int n_amax;
     float *amax; /* owned by the plan; >= 0 */
+    float low; /* unsigned, per tensor: the lowest value, <= 0; the zero point makes room for it */
 } quantizer;
 
 /* One quantizable node (Conv, ConvTranspose, Gemm, MatMul, pooling) and its quantizers. */
@@ -33,12 +35,22 @@ typedef struct qplan_extra {
     quantizer input;
 } qplan_extra;
 
+/* A quantizer on a computed tensor: all that read it read its codes, so that a runtime can make the
+ * codes where it makes the tensor. */
+typedef struct qplan_tensor {
+    char *tensor;
+    quantizer codes;
+} qplan_tensor;
+
 typedef struct qplan {
     qplan_entry *entries;
     int n_entries;
     qplan_extra *extras;
     int n_extras;
+    qplan_tensor *tensors;
+    int n_tensors;
     bool float_weights; /* write float weights behind Q and DQ instead of int8 behind DQ */
+    bool integer_bias;  /* biases of quantized layers as i32 codes of input scale x weight scale */
 } qplan;
 
 #endif

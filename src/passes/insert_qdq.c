@@ -2,8 +2,10 @@
 /* Puts the quantizers of a plan into the graph as ONNX has them: scale = amax / highest code,
  * zero point 0 (spec ptq.md §4, algorithms.md §1 and §3).
  *
- *   x -> [Clip] -> Q -> DQ -> layer        one pair per tensor and scale, shared by its readers
+ *   x -> [Clip] -> Q -> DQ -> layer        one pair per tensor and scale, shared by its readers;
+ *                                          on a tensor of its own right: by all readers
  *   int8 weight -> DQ -> layer             or, with float weights, weight -> Q -> DQ -> layer
+ *   int32 bias -> DQ -> layer              scale = input scale * weight scale
  *
  * The Clip is there only when a quantizer has fewer codes than its type (4 bits, narrow range):
  * ONNX saturates to the type. */
@@ -31,30 +33,39 @@ typedef struct pair {
 typedef struct insertion {
     graph *g;
     bool float_weights;
+    bool integer_bias;
     pair *pairs;
     int n_pairs;
 } insertion;
 
-/* One quantizer at one input of one node. */
+/* One quantizer at one input of one node, or on a tensor. */
 typedef struct place {
-    node_id node;
+    node_id node; /* NODE_NONE: `tensor` itself */
     int input;
     const quantizer *quantizer;
     const char *role; /* "input", "weight": the names begin with "<node>.<role>" */
+    tensor_id tensor;
 } place;
+
+static tensor_id place_tensor(const insertion *s, const place *p)
+{
+    return p->node == NODE_NONE ? p->tensor : graph_node_const(s->g, p->node)->inputs[p->input];
+}
+
+/* Whose quantizer it is: the node, or the tensor. */
+static const char *place_owner(const insertion *s, const place *p)
+{
+    return p->node == NODE_NONE ? graph_tensor_const(s->g, p->tensor)->name
+                                : graph_node_const(s->g, p->node)->name;
+}
 
 static const char *place_name(const insertion *s, const place *p, const char *suffix)
 {
     str text = STR_INIT;
-    str_addf(&text, "%s.%s%s", graph_node_const(s->g, p->node)->name, p->role, suffix);
+    str_addf(&text, "%s.%s%s", place_owner(s, p), p->role, suffix);
     const char *name = str_ok(&text) ? graph_unique_name(s->g, str_text(&text)) : NULL;
     str_clear(&text);
     return name;
-}
-
-static tensor_id place_tensor(const insertion *s, const place *p)
-{
-    return graph_node_const(s->g, p->node)->inputs[p->input];
 }
 
 static dtype type_of_codes(const quantizer *z)
@@ -76,31 +87,50 @@ static bool is_whole_type(const quantizer *z)
     return code_range_of(type_of_codes(z), &all) && all.low == range.low && all.high == range.high;
 }
 
+static ptq_status check_range(const quantizer *z, ptq_error *err)
+{
+    for (int i = 0; i < z->n_amax; i++)
+        if (!(z->amax[i] >= 0) || isinf(z->amax[i]))
+            return error_set(err, PTQ_FORMAT, "range %d is %g", i, (double)z->amax[i]);
+    bool has_low = z->low < 0;
+    if (!(z->low <= 0) || isinf(z->low) || (has_low && (!z->is_unsigned || z->axis >= 0)))
+        return error_set(err, PTQ_FORMAT, "a range from %g needs unsigned codes of one scale",
+                         (double)z->low);
+    return PTQ_OK;
+}
+
 static ptq_status check_place(const insertion *s, const place *p, ptq_error *err)
 {
     const quantizer *z = p->quantizer;
-    const node *n = graph_node_const(s->g, p->node);
+    const char *owner = place_owner(s, p);
     if (z->num_bits < 2 || z->num_bits > 16)
         return error_set(err, PTQ_UNSUPPORTED, "the %s quantizer of '%s' has %d bits, not 2 to 16",
-                         p->role, n->name, z->num_bits);
-    if (producer_if(s->g, n->inputs[p->input], GRAPH_OP_DEQUANTIZE_LINEAR) != NODE_NONE)
+                         p->role, owner, z->num_bits);
+    if (producer_if(s->g, place_tensor(s, p), GRAPH_OP_DEQUANTIZE_LINEAR) != NODE_NONE)
         return error_set(err, PTQ_UNSUPPORTED,
-                         "input %d of '%s' is quantized already; remove the quantizers first",
-                         p->input, n->name);
-    const shape *x = &graph_tensor_const(s->g, n->inputs[p->input])->shape;
+                         "the %s of '%s' is quantized already; remove the quantizers first",
+                         p->role, owner);
+    const shape *x = &graph_tensor_const(s->g, place_tensor(s, p))->shape;
     bool one = z->axis < 0;
     if (one ? z->n_amax != 1 : z->axis >= x->rank || z->n_amax < 1)
         return error_set(err, PTQ_SHAPE, "the %s quantizer of '%s' has %d ranges on axis %d",
-                         p->role, n->name, z->n_amax, z->axis);
+                         p->role, owner, z->n_amax, z->axis);
     if (!one && x->dim[z->axis] >= 0 && x->dim[z->axis] != z->n_amax)
         return error_set(err, PTQ_SHAPE,
                          "the %s quantizer of '%s' has %d ranges for %" PRId64 " channels", p->role,
-                         n->name, z->n_amax, x->dim[z->axis]);
-    for (int i = 0; i < z->n_amax; i++)
-        if (!(z->amax[i] >= 0) || isinf(z->amax[i]))
-            return error_set(err, PTQ_FORMAT, "range %d of the %s quantizer of '%s' is %g", i,
-                             p->role, n->name, (double)z->amax[i]);
-    return PTQ_OK;
+                         owner, z->n_amax, x->dim[z->axis]);
+    ptq_status status = check_range(z, err);
+    if (status != PTQ_OK)
+        error_context(err, "the %s quantizer of '%s'", p->role, owner);
+    return status;
+}
+
+/* The code of 0, which a `low` moves up from 0. */
+static int32_t zero_of(const quantizer *z, float scale)
+{
+    int32_t high = range_of_codes(z).high;
+    float zero = rintf(-z->low / scale);
+    return !(z->low < 0) ? 0 : zero < (float)high ? (int32_t)zero : high;
 }
 
 /* Adds the constants of a quantizer: "<node>.<role>_scale", "<node>.<role>_zero". */
@@ -120,6 +150,10 @@ static ptq_status add_constants(insertion *s, const place *p, const float *scale
     blob *zeros = blob_create(q->n_scales * dtype_bytes(q->code_type));
     if (!zeros)
         return error_no_memory(err, q->n_scales, "zero points");
+    if (q->code_type == DTYPE_U8)
+        *(uint8_t *)blob_data(zeros) = (uint8_t)zero_of(z, scale[0]);
+    else if (q->code_type == DTYPE_U16)
+        *(uint16_t *)blob_data(zeros) = (uint16_t)zero_of(z, scale[0]);
     ptq_status status =
         graph_add_const(s->g, zero_name, q->code_type, &dims, zeros, &q->zero_id, err);
     blob_unref(&zeros);
@@ -152,10 +186,11 @@ static ptq_status add_clip(insertion *s, const place *p, const qnode *q, tensor_
         return error_set(err, PTQ_UNSUPPORTED,
                          "the %s quantizer of '%s' has fewer codes than its type and a range per "
                          "channel, which no node of ONNX says; use one range or whole 8 bits",
-                         p->role, graph_node_const(s->g, p->node)->name);
+                         p->role, place_owner(s, p));
     code_range range = range_of_codes(p->quantizer);
-    op_attr attr = {.clip = {.min = (float)range.low * q->scale[0],
-                             .max = (float)range.high * q->scale[0],
+    int32_t zero = qnode_zero(s->g, q, 0);
+    op_attr attr = {.clip = {.min = (float)(range.low - zero) * q->scale[0],
+                             .max = (float)(range.high - zero) * q->scale[0],
                              .of_quantizer = true}};
     return graph_add_op(s->g, GRAPH_OP_CLIP, name, 1, x, &attr, output, x, err);
 }
@@ -172,23 +207,33 @@ static ptq_status scales_of(const quantizer *z, float **out, ptq_error *err)
     if (!scale)
         return error_no_memory(err, (size_t)z->n_amax * sizeof *scale, "scales");
     float high = (float)range_of_codes(z).high;
-    for (int i = 0; i < z->n_amax; i++)
-        scale[i] = z->amax[i] <= AMAX_ZERO ? 1.0f : z->amax[i] / high;
+    for (int i = 0; i < z->n_amax; i++) {
+        float width = z->amax[i] - z->low;
+        scale[i] = width <= AMAX_ZERO ? 1.0f : width / high;
+    }
     *out = scale;
     return PTQ_OK;
 }
 
+/* Whether a pair quantizes as `z`, whose scales are `scale`, does. */
+static bool is_like(const insertion *s, const pair *other, const quantizer *z, const float *scale)
+{
+    code_range range = range_of_codes(z);
+    return other->q.code_type == type_of_codes(z) && other->range.low == range.low &&
+           other->range.high == range.high && other->q.n_scales == (size_t)z->n_amax &&
+           (z->n_amax == 1 || other->q.axis == z->axis) &&
+           memcmp(other->q.scale, scale, (size_t)z->n_amax * sizeof *scale) == 0 &&
+           qnode_zero(s->g, &other->q, 0) == zero_of(z, scale[0]);
+}
+
+/* A pair like it on the place's tensor, or behind that tensor's own. */
 static const pair *find_pair(const insertion *s, const place *p, const float *scale)
 {
-    const quantizer *z = p->quantizer;
-    code_range range = range_of_codes(z);
+    tensor_id x = place_tensor(s, p);
     for (int i = 0; i < s->n_pairs; i++) {
         const pair *other = &s->pairs[i];
-        if (other->source == place_tensor(s, p) && other->q.code_type == type_of_codes(z) &&
-            other->range.low == range.low && other->range.high == range.high &&
-            other->q.n_scales == (size_t)z->n_amax &&
-            (z->n_amax == 1 || other->q.axis == z->axis) &&
-            memcmp(other->q.scale, scale, (size_t)z->n_amax * sizeof *scale) == 0)
+        if ((other->source == x || other->dequantized == x) &&
+            is_like(s, other, p->quantizer, scale))
             return other;
     }
     return NULL;
@@ -210,18 +255,49 @@ static ptq_status add_pair(insertion *s, const place *p, const float *scale, con
     return PTQ_OK;
 }
 
-static ptq_status insert_at_input(insertion *s, const place *p, ptq_error *err)
+static ptq_status pair_for(insertion *s, const place *p, const pair **out, ptq_error *err)
 {
-    PTQ_TRY(check_place(s, p, err));
     float *scale;
     PTQ_TRY(scales_of(p->quantizer, &scale, err));
     ptq_status status = PTQ_OK;
-    const pair *found = find_pair(s, p, scale);
-    if (!found)
-        status = add_pair(s, p, scale, &found, err);
-    if (status == PTQ_OK)
-        set_input(s, p, found->dequantized);
+    *out = find_pair(s, p, scale);
+    if (!*out)
+        status = check_place(s, p, err);
+    if (status == PTQ_OK && !*out)
+        status = add_pair(s, p, scale, out, err);
     mem_free(scale);
+    return status;
+}
+
+static ptq_status insert_at_input(insertion *s, const place *p, ptq_error *err)
+{
+    const pair *made = NULL;
+    PTQ_TRY(pair_for(s, p, &made, err));
+    set_input(s, p, made->dequantized);
+    return PTQ_OK;
+}
+
+/* All readers read the codes; a graph output stays as it is. */
+static ptq_status insert_at_tensor(insertion *s, const qplan_tensor *t, ptq_error *err)
+{
+    tensor_id x = graph_find_tensor(s->g, t->tensor);
+    if (x == TENSOR_NONE || graph_is_const(s->g, x))
+        return error_set(err, PTQ_FORMAT,
+                         "the plan has a quantizer for '%s', the graph no such computed tensor",
+                         t->tensor);
+    place p = {.node = NODE_NONE, .quantizer = &t->codes, .role = "value", .tensor = x};
+    const pair *made = NULL;
+    node_id *readers;
+    int n;
+    PTQ_TRY(consumers_list(s->g, x, &readers, &n, err));
+    ptq_status status = pair_for(s, &p, &made, err);
+    for (int i = 0; i < n && status == PTQ_OK; i++) {
+        node *reader = graph_node(s->g, readers[i]);
+        for (int k = 0; k < reader->n_inputs; k++)
+            if (reader->inputs[k] == x)
+                reader->inputs[k] = made->dequantized;
+    }
+    mem_free(readers);
     return status;
 }
 
@@ -258,12 +334,13 @@ static ptq_status insert_float_weight(insertion *s, const place *p, const qnode 
     return PTQ_OK;
 }
 
-static ptq_status insert_integer_weight(insertion *s, const place *p, const qnode *q,
-                                        ptq_error *err)
+/* The place's constant becomes codes behind a DQ. */
+static ptq_status insert_codes(insertion *s, const place *p, const qnode *q, code_range range,
+                               ptq_error *err)
 {
     blob *codes;
     tensor_id x;
-    PTQ_TRY(qnode_quantize(s->g, place_tensor(s, p), q, range_of_codes(p->quantizer), &codes, err));
+    PTQ_TRY(qnode_quantize(s->g, place_tensor(s, p), q, range, &codes, err));
     ptq_status status = const_replace(s->g, place_tensor(s, p), q->code_type, codes, &x, err);
     blob_unref(&codes);
     PTQ_TRY(status);
@@ -288,7 +365,32 @@ static ptq_status insert_at_weight(insertion *s, const place *p, ptq_error *err)
     mem_free(scale);
     PTQ_TRY(status);
     return s->float_weights ? insert_float_weight(s, p, &q, err)
-                            : insert_integer_weight(s, p, &q, err);
+                            : insert_codes(s, p, &q, range_of_codes(p->quantizer), err);
+}
+
+/* The bias as codes in steps of what one product of codes is worth. */
+static ptq_status insert_integer_bias(insertion *s, const place *p, ptq_error *err)
+{
+    const node n = *graph_node_const(s->g, p->node);
+    qnode x, w;
+    if (n.n_inputs < 3 || !const_floats(s->g, n.inputs[2], const_count(s->g, n.inputs[2])) ||
+        !qnode_read(s->g, graph_producer(s->g, n.inputs[0]), &x) ||
+        !qnode_read(s->g, graph_producer(s->g, n.inputs[1]), &w))
+        return PTQ_OK;
+    float *scale = mem_array(w.n_scales, sizeof *scale);
+    const char *name = place_name(s, p, "_scale");
+    if (!scale || !name)
+        return error_no_memory(err, w.n_scales * sizeof *scale, "scales");
+    for (size_t i = 0; i < w.n_scales; i++)
+        scale[i] = x.scale[0] * w.scale[i];
+    qnode q = {.axis = w.n_scales > 1 ? 0 : -1, .code_type = DTYPE_I32, .zero_id = TENSOR_NONE};
+    q.n_scales = w.n_scales;
+    shape dims = {.rank = w.n_scales > 1, .dim = {(int64_t)w.n_scales}};
+    ptq_status status = graph_add_const_copy(s->g, name, DTYPE_F32, &dims, scale, &q.scale_id, err);
+    mem_free(scale);
+    PTQ_TRY(status);
+    q.scale = blob_data(graph_tensor_const(s->g, q.scale_id)->data);
+    return insert_codes(s, p, &q, (code_range){INT32_MIN, INT32_MAX}, err);
 }
 
 static ptq_status find_layer(const graph *g, const char *name, node_id *out, ptq_error *err)
@@ -306,9 +408,11 @@ static ptq_status insert_entry(insertion *s, const qplan_entry *e, ptq_error *er
     node_id id = NODE_NONE;
     PTQ_TRY(find_layer(s->g, e->layer, &id, err));
     if (e->input.enabled)
-        PTQ_TRY(insert_at_input(s, &(place){id, 0, &e->input, "input"}, err));
+        PTQ_TRY(insert_at_input(s, &(place){id, 0, &e->input, "input", TENSOR_NONE}, err));
     if (e->weight.enabled)
-        PTQ_TRY(insert_at_weight(s, &(place){id, 1, &e->weight, "weight"}, err));
+        PTQ_TRY(insert_at_weight(s, &(place){id, 1, &e->weight, "weight", TENSOR_NONE}, err));
+    if (s->integer_bias && e->input.enabled && e->weight.enabled)
+        PTQ_TRY(insert_integer_bias(s, &(place){id, 2, NULL, "bias", TENSOR_NONE}, err));
     return PTQ_OK;
 }
 
@@ -323,17 +427,20 @@ static ptq_status insert_extra(insertion *s, const qplan_extra *e, ptq_error *er
     if (!e->input.enabled)
         return PTQ_OK;
     snprintf(role, sizeof role, "input%d", e->input_index);
-    return insert_at_input(s, &(place){id, e->input_index, &e->input, role}, err);
+    return insert_at_input(s, &(place){id, e->input_index, &e->input, role, TENSOR_NONE}, err);
 }
 
 ptq_status pass_insert_qdq(graph *g, const qplan *plan, ptq_error *err)
 {
-    size_t n = (size_t)plan->n_entries + (size_t)plan->n_extras;
-    insertion s = {.g = g, .float_weights = plan->float_weights};
+    size_t n = (size_t)plan->n_entries + (size_t)plan->n_extras + (size_t)plan->n_tensors;
+    insertion s = {
+        .g = g, .float_weights = plan->float_weights, .integer_bias = plan->integer_bias};
     s.pairs = mem_array(n, sizeof *s.pairs);
     if (!s.pairs)
         return error_no_memory(err, n * sizeof *s.pairs, "quantizers");
     ptq_status status = PTQ_OK;
+    for (int i = 0; i < plan->n_tensors && status == PTQ_OK; i++)
+        status = insert_at_tensor(&s, &plan->tensors[i], err);
     for (int i = 0; i < plan->n_entries && status == PTQ_OK; i++)
         status = insert_entry(&s, &plan->entries[i], err);
     for (int i = 0; i < plan->n_extras && status == PTQ_OK; i++)

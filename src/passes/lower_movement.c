@@ -13,25 +13,7 @@
 /* Number of inputs that carry values (the rest says where they go); 0: the node computes. */
 static int moved_inputs(const node *n)
 {
-    switch (n->op) {
-    case GRAPH_OP_CONCAT:
-        return n->n_inputs;
-    case GRAPH_OP_RESIZE:
-        return n->attr.resize.mode == RESIZE_NEAREST ? 1 : 0;
-    case GRAPH_OP_MAX_POOL:
-    case GRAPH_OP_RESHAPE:
-    case GRAPH_OP_FLATTEN:
-    case GRAPH_OP_TRANSPOSE:
-    case GRAPH_OP_SPLIT:
-    case GRAPH_OP_SLICE:
-    case GRAPH_OP_SQUEEZE:
-    case GRAPH_OP_UNSQUEEZE:
-    case GRAPH_OP_IDENTITY:
-    case GRAPH_OP_SPACE_TO_DEPTH:
-        return 1;
-    default:
-        return 0;
-    }
+    return n->op == GRAPH_OP_CONCAT ? n->n_inputs : node_moves_values(n) ? 1 : 0;
 }
 
 /* Reads a quantizer that commutes with movement. */

@@ -35,6 +35,9 @@ PTQ_CHECKED ptq_status passes_clean(graph *g, ptq_error *err);
  * More than 8 bits are codes of 16; where a quantizer has fewer codes than its type (4 bits, narrow
  * range), a Clip stands before the Q. PTQ_UNSUPPORTED: the place is quantized already. */
 PTQ_CHECKED ptq_status pass_insert_qdq(graph *g, const qplan *plan, ptq_error *err);
+/* A Silu from codes to codes becomes Sigmoid and Mul with the sigmoid in codes, too: the only form
+ * that ONNX Runtime computes on codes. */
+PTQ_CHECKED ptq_status pass_spell_silu(graph *g, ptq_error *err);
 /* Removes every Q/DQ pair; int8 weights become float again (code * scale). After insertion with
  * float_weights the result is the float graph exactly. */
 PTQ_CHECKED ptq_status pass_remove_qdq(graph *g, ptq_error *err);

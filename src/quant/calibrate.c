@@ -31,26 +31,53 @@ void calibrate_options_init(calibrate_options *o)
 
 /* ---------------------------------------------------------------- which tensors */
 
-/* Numbers the tensors the points read, each once; layers are listed in execution order. */
-static ptq_status list_tensors(collector *c, const graph *g, const quant_points *points,
+/* The item of a tensor, made when it is new. */
+static ptq_status watch_tensor(collector *c, const graph *g, tensor_id id, range_tensor **out,
                                ptq_error *err)
 {
-    c->r->n = 0;
-    for (int i = 0; i < points->n; i++) {
-        const quant_point *p = &points->items[i];
-        const char *name = graph_tensor_const(g, p->tensor)->name;
-        int64_t at;
-        if (!strmap_get(c->index, name, &at)) {
-            at = c->r->n++;
-            range_tensor *t = &c->r->items[at];
-            t->name = mem_strdup(name);
-            t->has_histogram = true;
-            if (!t->name || !strmap_put(c->index, name, at))
-                return error_no_memory(err, strlen(name), "calibration");
-            PTQ_TRY(histogram_init(&t->values, c->r->is_compat, err));
-        }
-        PTQ_TRY(range_tensor_add_layer(&c->r->items[at], p->layer, err));
+    const char *name = graph_tensor_const(g, id)->name;
+    int64_t at;
+    if (strmap_get(c->index, name, &at)) {
+        *out = &c->r->items[at];
+        return PTQ_OK;
     }
+    at = c->r->n++;
+    range_tensor *t = *out = &c->r->items[at];
+    t->name = mem_strdup(name);
+    t->has_histogram = true;
+    if (!t->name || !strmap_put(c->index, name, at))
+        return error_no_memory(err, strlen(name), "calibration");
+    return histogram_init(&t->values, c->r->is_compat, err);
+}
+
+/* A tensor that no quantized layer reads is listed with the nodes that read it. */
+static ptq_status watch_codes(collector *c, const graph *g, const code_tensor *code, ptq_error *err)
+{
+    enum { MAX_READERS = 16 };
+    node_id readers[MAX_READERS];
+    range_tensor *t;
+    PTQ_TRY(watch_tensor(c, g, code->tensor, &t, err));
+    if (t->n_layers > 0)
+        return PTQ_OK;
+    int n = graph_consumers(g, code->tensor, readers, MAX_READERS);
+    for (int i = 0; i < n && i < MAX_READERS; i++)
+        PTQ_TRY(range_tensor_add_layer(t, graph_node_const(g, readers[i])->name, err));
+    return PTQ_OK;
+}
+
+/* Numbers the tensors to watch, each once; layers are listed in execution order. */
+static ptq_status list_tensors(collector *c, const calibrate_job *job, ptq_error *err)
+{
+    c->r->n = 0;
+    for (int i = 0; i < job->points->n; i++) {
+        const quant_point *p = &job->points->items[i];
+        range_tensor *t;
+        PTQ_TRY(watch_tensor(c, job->g, p->tensor, &t, err));
+        PTQ_TRY(range_tensor_add_layer(t, p->layer, err));
+    }
+    for (int i = 0; job->codes && i < job->codes->n; i++)
+        if (job->codes->items[i].is_source)
+            PTQ_TRY(watch_codes(c, job->g, &job->codes->items[i], err));
     return PTQ_OK;
 }
 
@@ -188,15 +215,16 @@ static ptq_status open_session(collector *c, const graph *g, ptq_error *err)
 static ptq_status prepare(collector *c, const calibrate_job *job, const calibrate_options *o,
                           ptq_error *err)
 {
-    size_t room = (size_t)job->points->n + 1;
-    PTQ_TRY(ranges_create(job->points->n, o->is_compat, &c->r, err));
+    int most = job->points->n + (job->codes ? job->codes->n : 0);
+    size_t room = (size_t)most + 1;
+    PTQ_TRY(ranges_create(most, o->is_compat, &c->r, err));
     c->r->image_size = o->image_size;
     c->index = strmap_create();
     c->names = mem_array(room, sizeof *c->names);
     if (!c->index || !c->names)
         return error_no_memory(err, room * sizeof *c->names, "calibration");
     PTQ_TRY(histogram_pool_create(env_threads(c->env), &c->pool, err));
-    PTQ_TRY(list_tensors(c, job->g, job->points, err));
+    PTQ_TRY(list_tensors(c, job, err));
     list_names(c, job->g);
     return open_session(c, job->g, err);
 }

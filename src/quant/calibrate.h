@@ -9,6 +9,7 @@
 #define QUANT_CALIBRATE_H
 
 #include "data/dataset.h"
+#include "quant/code_tensors.h"
 #include "quant/points.h"
 #include "quant/ranges.h"
 
@@ -17,6 +18,7 @@ typedef struct calibrate_job {
     const graph *g;             /* the cleaned float graph */
     const quant_points *points; /* its points */
     dataset *data;              /* `shuffle` puts its items in another order */
+    const code_tensors *codes;  /* further tensors to watch; or NULL */
 } calibrate_job;
 
 typedef struct calibrate_options {

@@ -153,10 +153,11 @@ static const float *block_values(const value_rows *r, size_t i, counter *c, size
     return c->gathered;
 }
 
-/* What a look at some values tells. */
+/* What a look at some values tells: the patterns of the largest value above zero and of the largest
+ * magnitude below it. NaN and infinity come out on top. */
 typedef struct extent {
-    int32_t max_bits; /* pattern of the largest |x|: NaN and infinity come out on top */
-    int32_t negative; /* some value is below zero */
+    int32_t high;
+    int32_t low;
 } extent;
 
 static extent extent_of(const float *x, size_t n)
@@ -166,10 +167,17 @@ static extent extent_of(const float *x, size_t n)
         int32_t bits;
         memcpy(&bits, &x[i], sizeof bits);
         int32_t magnitude = bits & INT32_MAX;
-        e.max_bits = magnitude > e.max_bits ? magnitude : e.max_bits;
-        e.negative |= (bits < 0) & (bits != INT32_MIN);
+        int32_t high = bits < 0 ? 0 : magnitude;
+        int32_t low = bits < 0 ? magnitude : 0;
+        e.high = high > e.high ? high : e.high;
+        e.low = low > e.low ? low : e.low;
     }
     return e;
+}
+
+static int32_t extent_max(extent e)
+{
+    return e.high > e.low ? e.high : e.low;
 }
 
 static float from_bits(int32_t bits)
@@ -245,12 +253,16 @@ static void exact_count_block(counter *c, const float *x, size_t n)
     }
 }
 
+static void adopt_range(histogram *h, float low, float high)
+{
+    h->low = low < h->low ? low : h->low;
+    h->high = high > h->high ? high : h->high;
+    h->max = -h->low > h->high ? -h->low : h->high;
+}
+
 static void adopt_extent(histogram *h, extent e)
 {
-    float max = from_bits(e.max_bits);
-    if (max > h->max)
-        h->max = max;
-    h->has_negative = h->has_negative || e.negative;
+    adopt_range(h, e.low ? -from_bits(e.low) : 0, from_bits(e.high));
 }
 
 static void exact_adopt(histogram *h, const histogram_pool *p, extent e)
@@ -272,31 +284,27 @@ static void exact_adopt(histogram *h, const histogram_pool *p, extent e)
 static ptq_status exact_add(histogram *h, histogram_pool *p, const value_rows *r, ptq_error *err)
 {
     counters_reset(p, h->n_bins, h->exponent);
-    int32_t max_bits = 0;
-    int32_t negative = 0;
+    int32_t low = 0, high = 0;
     size_t n = n_blocks(r);
-#pragma omp parallel for num_threads(p->threads) schedule(static) reduction(max                    \
-                                                                            : max_bits)            \
-    reduction(|                                                                                    \
-              : negative)
+#pragma omp parallel for num_threads(p->threads) schedule(static) reduction(max : low, high)
     for (size_t i = 0; i < n; i++) {
         counter *c = &p->counters[omp_get_thread_num()];
         size_t count;
         const float *x = block_values(r, i, c, &count);
         extent e = extent_of(x, count);
-        negative |= e.negative;
-        if (e.max_bits > max_bits)
-            max_bits = e.max_bits;
-        if (e.max_bits >= INFINITY_BITS)
+        low = e.low > low ? e.low : low;
+        high = e.high > high ? e.high : high;
+        if (extent_max(e) >= INFINITY_BITS)
             continue;
-        int exponent = exponent_for(from_bits(e.max_bits));
+        int exponent = exponent_for(from_bits(extent_max(e)));
         if (exponent > c->exponent)
             counter_grow(c, exponent);
         exact_count_block(c, x, count);
     }
-    if (max_bits >= INFINITY_BITS)
+    extent all = {high, low};
+    if (extent_max(all) >= INFINITY_BITS)
         return not_finite(err);
-    exact_adopt(h, p, (extent){max_bits, negative});
+    exact_adopt(h, p, all);
     return PTQ_OK;
 }
 
@@ -377,22 +385,17 @@ static ptq_status compat_grow(histogram *h, float max, ptq_error *err)
 
 static extent batch_extent(histogram_pool *p, const value_rows *r)
 {
-    int32_t max_bits = 0;
-    int32_t negative = 0;
+    int32_t low = 0, high = 0;
     size_t n = n_blocks(r);
-#pragma omp parallel for num_threads(p->threads) schedule(static) reduction(max                    \
-                                                                            : max_bits)            \
-    reduction(|                                                                                    \
-              : negative)
+#pragma omp parallel for num_threads(p->threads) schedule(static) reduction(max : low, high)
     for (size_t i = 0; i < n; i++) {
         size_t count;
         const float *x = block_values(r, i, &p->counters[omp_get_thread_num()], &count);
         extent e = extent_of(x, count);
-        negative |= e.negative;
-        if (e.max_bits > max_bits)
-            max_bits = e.max_bits;
+        low = e.low > low ? e.low : low;
+        high = e.high > high ? e.high : high;
     }
-    return (extent){max_bits, negative};
+    return (extent){high, low};
 }
 
 /* torch.histc: trunc(x / top * bins) in float32, the top itself in the last bin. */
@@ -433,9 +436,9 @@ static void compat_count(histogram *h, histogram_pool *p, const value_rows *r)
 static ptq_status compat_add(histogram *h, histogram_pool *p, const value_rows *r, ptq_error *err)
 {
     extent e = batch_extent(p, r);
-    if (e.max_bits >= INFINITY_BITS)
+    if (extent_max(e) >= INFINITY_BITS)
         return not_finite(err);
-    float max = from_bits(e.max_bits);
+    float max = from_bits(extent_max(e));
     if (h->n_bins == 0) {
         if (max == 0)
             return PTQ_OK;
@@ -533,9 +536,7 @@ ptq_status histogram_merge(histogram *dst, const histogram *src, ptq_error *err)
     else
         exact_merge(dst, src);
     dst->n_values += src->n_values;
-    dst->has_negative = dst->has_negative || src->has_negative;
-    if (src->max > dst->max)
-        dst->max = src->max;
+    adopt_range(dst, src->low, src->high);
     return PTQ_OK;
 }
 

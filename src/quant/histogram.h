@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* quant/histogram.h — how large the values of one tensor are: counts of |x| and the largest |x|.
+/* quant/histogram.h — how large the values of one tensor are: counts of |x|, smallest and largest
+ * x.
  *
  * Two ways to choose the bins:
  *  - exact (default): 8192 bins whose width is a power of two. A value that does not fit doubles
@@ -24,7 +25,8 @@ typedef struct histogram {
     bool is_compat;
     uint64_t n_values;
     float max; /* largest |x| so far */
-    bool has_negative;
+    float low; /* smallest and largest value so far, and 0 */
+    float high;
     int exponent;     /* exact: bins are 2^exponent wide */
     int n_bins;       /* compat: 0 until the first value that is not zero */
     uint64_t *counts; /* n_bins */

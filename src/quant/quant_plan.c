@@ -92,7 +92,7 @@ static ptq_status range_from_table(const plan_builder *b, const range_tensor *t,
 
 static ptq_status check_unsigned(const quant_point *p, const range_tensor *t, ptq_error *err)
 {
-    if (p->input_desc.is_unsigned && t->has_histogram && t->values.has_negative)
+    if (p->input_desc.is_unsigned && t->has_histogram && t->values.low < 0)
         return error_set(err, PTQ_USAGE,
                          "layer '%s': an unsigned input quantizer cannot hold tensor '%s', which "
                          "has negative values",
@@ -288,8 +288,13 @@ void quant_plan_clear(qplan *plan)
         mem_free(plan->extras[i].node);
         mem_free(plan->extras[i].input.amax);
     }
+    for (int i = 0; i < plan->n_tensors; i++) {
+        mem_free(plan->tensors[i].tensor);
+        mem_free(plan->tensors[i].codes.amax);
+    }
     mem_free(plan->entries);
     mem_free(plan->extras);
+    mem_free(plan->tensors);
     *plan = (qplan){0};
 }
 
@@ -306,9 +311,12 @@ static json_t *quantizer_json(const quantizer *q)
         json_decref(amax);
         amax = json_real((double)q->amax[0]);
     }
-    return json_pack("{s:i,s:o,s:o,s:b,s:b}", "num_bits", q->num_bits, "axis",
-                     q->axis < 0 ? json_null() : json_integer(q->axis), "amax", amax, "unsigned",
-                     q->is_unsigned, "narrow_range", q->narrow_range);
+    json_t *o = json_pack("{s:i,s:o,s:o,s:b,s:b}", "num_bits", q->num_bits, "axis",
+                          q->axis < 0 ? json_null() : json_integer(q->axis), "amax", amax,
+                          "unsigned", q->is_unsigned, "narrow_range", q->narrow_range);
+    if (q->low < 0)
+        json_object_set_new(o, "low", json_real((double)q->low));
+    return o;
 }
 
 static const char *op_of(const graph *g, const char *layer)

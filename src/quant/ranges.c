@@ -56,6 +56,8 @@ static ptq_status solve_tensor(range_tensor *t, double percentile, ptq_error *er
     amax_options_init(&o);
     o.percentile = percentile;
     t->n_values = t->values.n_values;
+    t->low = t->values.low;
+    t->high = t->values.high;
     for (int m = 0; m < AMAX_METHODS; m++) {
         ptq_status st = histogram_amax(&t->values, (amax_method)m, &o, &t->amax[m], err);
         if (st != PTQ_OK) {

@@ -18,6 +18,8 @@ typedef struct range_tensor {
     char **layers; /* the nodes that read it */
     int n_layers;
     uint64_t n_values;
+    float low; /* smallest and largest value, and 0 */
+    float high;
     float amax[AMAX_METHODS]; /* 8 bits signed */
     bool has_histogram;
     histogram values;
@@ -37,14 +39,14 @@ PTQ_CHECKED ptq_status ranges_create(int n, bool is_compat, ranges **out, ptq_er
 void ranges_destroy(ranges *r); /* NULL allowed */
 PTQ_CHECKED ptq_status range_tensor_add_layer(range_tensor *t, const char *layer, ptq_error *err);
 
-/* Fills every amax and n_values from the histograms. */
+/* Fills every amax, low, high and n_values from the histograms. */
 PTQ_CHECKED ptq_status ranges_solve(ranges *r, double percentile, int threads, ptq_error *err);
 
 /* The tensor of that name, else the one `layer` reads, else NULL. */
 const range_tensor *ranges_find(const ranges *r, const char *tensor, const char *layer);
 
-/* {images, image_size, compat, percentile, tensors[{name, layers, amax{max, percentile, entropy,
- * mse}, count, histogram{...}}]}. NULL when out of memory. */
+/* {images, image_size, compat, percentile, tensors[{name, layers, low, high, amax{max, percentile,
+ * entropy, mse}, count, histogram{...}}]}. NULL when out of memory. */
 json_t *ranges_write_json(const ranges *r, bool with_histograms);
 /* The same from a file: the object itself or a document with it under "result". Everything in it
  * is checked. */

@@ -11,15 +11,14 @@ enum { MAX_FILE_BYTES = 1 << 30, MAX_TENSORS = 1 << 20 };
 
 /* ---------------------------------------------------------------- writing */
 
-/* {exponent | edges, max, negative, counts}; counts end with the last bin in use. */
+/* {exponent | edges, counts}; counts end with the last bin in use. */
 static json_t *write_histogram(const histogram *h)
 {
     json_t *counts = json_array();
     int n = histogram_used_bins(h);
     for (int i = 0; i < n; i++)
         json_array_append_new(counts, json_integer((json_int_t)h->counts[i]));
-    json_t *o = json_pack("{s:f,s:b,s:o}", "max", (double)h->max, "negative", h->has_negative,
-                          "counts", counts);
+    json_t *o = json_pack("{s:o}", "counts", counts);
     if (!h->is_compat) {
         json_object_set_new(o, "exponent", json_integer(h->exponent));
         return o;
@@ -39,8 +38,9 @@ static json_t *write_tensor(const range_tensor *t, bool with_histogram)
     json_t *amax = json_object();
     for (int m = 0; m < AMAX_METHODS; m++)
         json_object_set_new(amax, amax_method_name((amax_method)m), json_real((double)t->amax[m]));
-    json_t *o = json_pack("{s:s,s:o,s:o,s:I}", "name", t->name, "layers", layers, "amax", amax,
-                          "count", (json_int_t)t->n_values);
+    json_t *o = json_pack("{s:s,s:o,s:f,s:f,s:o,s:I}", "name", t->name, "layers", layers, "low",
+                          (double)t->low, "high", (double)t->high, "amax", amax, "count",
+                          (json_int_t)t->n_values);
     if (with_histogram && t->has_histogram)
         json_object_set_new(o, "histogram", write_histogram(&t->values));
     return o;
@@ -95,7 +95,7 @@ static ptq_status read_exact(const json_t *o, histogram *h, ptq_error *err)
         return bad(err, "'exponent' must be an integer from -126 to 115");
     h->exponent = (int)e;
     if (!(histogram_edge(h, HISTOGRAM_EXACT_BINS) > h->max))
-        return bad(err, "'max' does not fit the bins");
+        return bad(err, "'low' and 'high' do not fit the bins");
     return PTQ_OK;
 }
 
@@ -127,11 +127,11 @@ static ptq_status read_histogram(const json_t *o, range_tensor *t, bool is_compa
 {
     histogram *h = &t->values;
     PTQ_TRY(histogram_init(h, is_compat, err));
-    if (!read_float(json_object_get(o, "max"), &h->max))
-        return bad(err, "'max' must be a number from 0");
     if (!json_is_array(json_object_get(o, "counts")))
         return bad(err, "'counts' is missing");
-    h->has_negative = json_is_true(json_object_get(o, "negative"));
+    h->low = t->low;
+    h->high = t->high;
+    h->max = -h->low > h->high ? -h->low : h->high;
     h->n_values = t->n_values;
     PTQ_TRY(is_compat ? read_compat(o, h, err) : read_exact(o, h, err));
     uint64_t sum = 0;
@@ -157,6 +157,21 @@ static ptq_status read_layers(const json_t *list, range_tensor *t, ptq_error *er
     return PTQ_OK;
 }
 
+/* A file made by hand may leave them out. */
+static ptq_status read_ends(const json_t *o, range_tensor *t, ptq_error *err)
+{
+    const json_t *low = json_object_get(o, "low"), *high = json_object_get(o, "high");
+    t->high = t->amax[AMAX_MAX];
+    t->low = -t->high;
+    if (!low && !high)
+        return PTQ_OK;
+    double x = json_number_value(low);
+    if (!json_is_number(low) || !(x <= 0 && x >= -(double)FLT_MAX))
+        return bad(err, "'low' must be a number up to 0");
+    t->low = (float)x;
+    return read_float(high, &t->high) ? PTQ_OK : bad(err, "'high' must be a number from 0");
+}
+
 static ptq_status read_tensor(const json_t *o, range_tensor *t, bool is_compat, ptq_error *err)
 {
     const char *name = json_string_value(json_object_get(o, "name"));
@@ -175,6 +190,7 @@ static ptq_status read_tensor(const json_t *o, range_tensor *t, bool is_compat, 
         if (!read_float(json_object_get(json_object_get(o, "amax"), method), &t->amax[m]))
             return error_set(err, PTQ_FORMAT, "'amax.%s' must be a number from 0", method);
     }
+    PTQ_TRY(read_ends(o, t, err));
     const json_t *h = json_object_get(o, "histogram");
     return h ? read_histogram(h, t, is_compat, err) : PTQ_OK;
 }

@@ -34,3 +34,15 @@ qplan_extra *plan_extra(test_plan *p, const char *node, int input_index, float a
     e->input = signed8(p, -1, 1, &amax);
     return e;
 }
+
+qplan_tensor *plan_tensor(test_plan *p, const char *tensor, float low, float high)
+{
+    assert_true(p->plan.n_tensors < (int)(sizeof p->tensors / sizeof *p->tensors));
+    p->plan.tensors = p->tensors;
+    qplan_tensor *t = &p->tensors[p->plan.n_tensors++];
+    t->tensor = (char *)(uintptr_t)tensor;
+    t->codes = signed8(p, -1, 1, &high);
+    t->codes.is_unsigned = true;
+    t->codes.low = low;
+    return t;
+}

@@ -7,9 +7,10 @@
 #include "test.h"
 
 typedef struct test_plan {
-    qplan plan; /* entries and extras point into this object: do not copy it */
+    qplan plan; /* entries, extras and tensors point into this object: do not copy it */
     qplan_entry entries[32];
     qplan_extra extras[8];
+    qplan_tensor tensors[8];
     float amax[1024];
     int n_amax;
 } test_plan;
@@ -20,5 +21,7 @@ qplan_entry *plan_layer(test_plan *p, const char *layer, float input_amax, int a
                         const float *weight_amax);
 /* A quantizer on another input. */
 qplan_extra *plan_extra(test_plan *p, const char *node, int input_index, float amax);
+/* Unsigned 8-bit codes of a tensor. */
+qplan_tensor *plan_tensor(test_plan *p, const char *tensor, float low, float high);
 
 #endif

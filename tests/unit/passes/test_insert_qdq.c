@@ -174,6 +174,70 @@ static void activations_are_rounded_and_saturated(void **state)
     }
 }
 
+/* -0.3 ... 4.8 in 255 steps of 0.02: 0 is code 15, the ends are codes 0 and 255. */
+static void a_tensor_of_its_own_is_read_as_codes_by_all(void **state)
+{
+    (void)state;
+    graph *g = one_conv(false);
+    tensor_id act = graph_output(g, 0);
+    make_done(g, make_unary(g, GRAPH_OP_RELU, "y", act));
+    graph_clear_outputs(g);
+    assert_ok(graph_add_output(g, graph_find_tensor(g, "y"), &err));
+    test_plan p = {0};
+    qplan_entry *e = plan_layer(&p, "c", 1, 0, 2, amax2);
+    e->input.is_unsigned = true;
+    plan_tensor(&p, "images", 0, 1);
+    plan_tensor(&p, "c", -0.3f, 4.8f);
+    plan_tensor(&p, "act", -0.3f, 4.8f);
+    assert_ok(pass_insert_qdq(g, &p.plan, &err));
+    assert_ok(graph_verify(g, &err));
+    assert_int_equal(count_ops(g, GRAPH_OP_QUANTIZE_LINEAR), 3);
+    assert_string_equal(graph_tensor(g, expect_node(g, "act", GRAPH_OP_SILU)->inputs[0])->name,
+                        "c_dq");
+    assert_string_equal(graph_tensor(g, expect_node(g, "c", GRAPH_OP_CONV)->inputs[0])->name,
+                        "images_dq");
+    assert_float_equal(expect_floats(g, "c.value_scale", 1)[0], 0.02, 1e-8);
+    const tensor *zero = graph_tensor(g, graph_find_tensor(g, "c.value_zero"));
+    assert_int_equal(zero->type, DTYPE_U8);
+    assert_int_equal(*(const uint8_t *)blob_data(zero->data), 15);
+    graph_destroy(g);
+}
+
+/* bias / (0.5 * scale[c]): worked by hand; with float weights the bias stays float. */
+static void biases_become_codes(void **state)
+{
+    (void)state;
+    float weight[2] = {1.27f, -2.54f}, bias[2] = {1.0f, -0.3f}, amax[2] = {1.27f, 2.54f};
+    for (int is_float = 0; is_float < 2; is_float++) {
+        graph *g;
+        assert_ok(graph_create(&g, &err));
+        make_conv_desc d = {.name = "c",
+                            .x = make_input(g, 1),
+                            .c_in = 1,
+                            .c_out = 2,
+                            .weight = weight,
+                            .bias = bias};
+        make_done(g, make_conv(g, &d));
+        test_plan p = {0};
+        plan_layer(&p, "c", 63.5f, 0, 2, amax);
+        p.plan.integer_bias = !is_float;
+        assert_ok(pass_insert_qdq(g, &p.plan, &err));
+        assert_ok(graph_verify(g, &err));
+        const tensor *t = graph_tensor(g, graph_find_tensor(g, "c.bias"));
+        assert_int_equal(t->type, is_float ? DTYPE_F32 : DTYPE_I32);
+        if (!is_float) {
+            const int32_t *codes = blob_data(t->data);
+            assert_int_equal(codes[0], 200); /* 1 / (0.5 * 0.01) */
+            assert_int_equal(codes[1], -30); /* -0.3 / (0.5 * 0.02) */
+            expect_node(g, "c.bias_dequantize", GRAPH_OP_DEQUANTIZE_LINEAR);
+            expect_floats(g, "c.bias_scale", 2);
+            assert_ok(pass_remove_qdq(g, &err));
+            assert_float_equal(expect_floats(g, "c.bias", 2)[1], -0.3, 1e-7);
+        }
+        graph_destroy(g);
+    }
+}
+
 static void bad_plans_are_named(void **state)
 {
     (void)state;
@@ -189,6 +253,15 @@ static void bad_plans_are_named(void **state)
     e->input.amax[0] = -1;
     assert_status(pass_insert_qdq(g, &p.plan, &err), PTQ_FORMAT);
     e->input.amax[0] = 1;
+    e->input.low = -1;
+    assert_status(pass_insert_qdq(g, &p.plan, &err), PTQ_FORMAT);
+    e->input.low = 0;
+    qplan_tensor *own = plan_tensor(&p, "c.weight", 0, 1);
+    assert_status(pass_insert_qdq(g, &p.plan, &err), PTQ_FORMAT);
+    assert_non_null(strstr(err.message, "'c.weight'"));
+    own->tensor = (char *)(uintptr_t) "none";
+    assert_status(pass_insert_qdq(g, &p.plan, &err), PTQ_FORMAT);
+    p.plan.n_tensors = 0;
     e->input.num_bits = 1;
     assert_status(pass_insert_qdq(g, &p.plan, &err), PTQ_UNSUPPORTED);
     e->input.enabled = false;
@@ -216,6 +289,8 @@ int main(void)
         cmocka_unit_test(clipped_weights_saturate),
         cmocka_unit_test(equal_scales_share_a_pair),
         cmocka_unit_test(activations_are_rounded_and_saturated),
+        cmocka_unit_test(a_tensor_of_its_own_is_read_as_codes_by_all),
+        cmocka_unit_test(biases_become_codes),
         cmocka_unit_test(bad_plans_are_named),
     };
     return cmocka_run_group_tests_name("insert_qdq", tests, NULL, NULL);

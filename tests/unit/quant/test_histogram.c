@@ -31,7 +31,7 @@ static void assert_same(const histogram *a, const histogram *b)
 {
     assert_int_equal(a->n_values, b->n_values);
     assert_float_equal(a->max, b->max, 0);
-    assert_int_equal(a->has_negative, b->has_negative);
+    assert_true(a->low == b->low && a->high == b->high);
     assert_int_equal(a->exponent, b->exponent);
     assert_memory_equal(a->counts, b->counts, (size_t)a->n_bins * sizeof *a->counts);
 }
@@ -46,12 +46,15 @@ static void exact_counts_are_what_they_say(void **state)
     assert_ok(histogram_init(&h, false, &err));
     add(&h, 1, x, N);
     uint64_t *want = calloc(HISTOGRAM_EXACT_BINS, sizeof *want);
-    float max = 0;
+    float max = 0, low = 0, high = 0;
     for (int i = 0; i < N; i++) {
         max = fmaxf(max, fabsf(x[i]));
+        low = fminf(low, x[i]);
+        high = fmaxf(high, x[i]);
         want[(int)floor(fabs((double)x[i]) / ldexp(1, h.exponent))]++;
     }
     assert_float_equal(h.max, max, 0);
+    assert_true(h.low == low && h.high == high && low < 0);
     assert_true((double)max < ldexp(HISTOGRAM_EXACT_BINS, h.exponent));
     assert_true((double)max >= ldexp(HISTOGRAM_EXACT_BINS / 2, h.exponent));
     assert_memory_equal(h.counts, want, HISTOGRAM_EXACT_BINS * sizeof *want);
@@ -162,7 +165,8 @@ static void only_values_below_zero_are_negative(void **state)
         assert_ok(histogram_init(&h, compat != 0, &err));
         for (int i = 0; i < 3; i++) {
             add(&h, 1, runs[i], 3);
-            assert_int_equal(h.has_negative, i == 2);
+            assert_true(h.low == (i == 2 ? -0x1p-140f : 0));
+            assert_true(h.high == (i == 0 ? 1 : 2));
         }
         histogram_clear(&h);
     }

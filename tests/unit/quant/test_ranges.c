@@ -53,7 +53,9 @@ static void assert_equal_tensors(const range_tensor *a, const range_tensor *b)
     assert_memory_equal(a->amax, b->amax, sizeof a->amax);
     assert_int_equal(histogram_used_bins(&a->values), histogram_used_bins(&b->values));
     assert_int_equal(a->values.exponent, b->values.exponent);
-    assert_int_equal(a->values.has_negative, b->values.has_negative);
+    assert_true(a->low == b->low && a->high == b->high && a->low < 0 && a->high > 0);
+    assert_true(a->values.low == b->low && b->values.high == b->high);
+    assert_true(a->values.max == b->values.max);
     size_t n = (size_t)histogram_used_bins(&a->values);
     assert_memory_equal(a->values.counts, b->values.counts, n * sizeof *a->values.counts);
     if (a->values.is_compat)
@@ -108,6 +110,7 @@ static void what_a_file_says_is_checked(void **state)
     (void)state;
 #define T(rest) "{\"tensors\":[{\"name\":\"a\",\"layers\":[\"l\"],\"count\":3," rest "}]}"
 #define AMAX "\"amax\":{\"max\":1,\"percentile\":1,\"entropy\":1,\"mse\":1}"
+#define ENDS AMAX ",\"low\":0,\"high\":1"
     static const char *const cases[][2] = {
         {"", "line"},
         {"[1", "line 1"},
@@ -120,21 +123,25 @@ static void what_a_file_says_is_checked(void **state)
         {T("\"amax\":{\"max\":1}"), "'amax.percentile' must be a number"},
         {T("\"amax\":{\"max\":-1}"), "'amax.max' must be a number from 0"},
         {T("\"amax\":{\"max\":1e300}"), "'amax.max' must be a number from 0"},
-        {T(AMAX ",\"histogram\":{}"), "'max' must be"},
-        {T(AMAX ",\"histogram\":{\"max\":1}"), "'counts' is missing"},
-        {T(AMAX ",\"histogram\":{\"max\":1,\"counts\":[3]}"), "'exponent'"},
-        {T(AMAX ",\"histogram\":{\"max\":1,\"counts\":[-3],\"exponent\":0}"), "'counts'"},
-        {T(AMAX ",\"histogram\":{\"max\":1,\"counts\":[3],\"exponent\":999}"), "'exponent'"},
-        {T(AMAX ",\"histogram\":{\"max\":9999,\"counts\":[3],\"exponent\":0}"), "'max' does not"},
-        {T(AMAX ",\"histogram\":{\"max\":1,\"counts\":[2],\"exponent\":0}"), "do not add up"},
-        {T(AMAX ",\"histogram\":{\"max\":1,\"exponent\":0,\"counts\":[9223372036854775807,"
+        {T(AMAX ",\"high\":1"), "'low' must be"},
+        {T(AMAX ",\"low\":1,\"high\":1"), "'low' must be"},
+        {T(AMAX ",\"low\":-1e300,\"high\":1"), "'low' must be"},
+        {T(AMAX ",\"low\":-1"), "'high' must be"},
+        {T(ENDS ",\"histogram\":{}"), "'counts' is missing"},
+        {T(ENDS ",\"histogram\":{\"counts\":[3]}"), "'exponent'"},
+        {T(ENDS ",\"histogram\":{\"counts\":[-3],\"exponent\":0}"), "'counts'"},
+        {T(ENDS ",\"histogram\":{\"counts\":[3],\"exponent\":999}"), "'exponent'"},
+        {T(AMAX ",\"low\":-9999,\"high\":1,\"histogram\":{\"counts\":[3],\"exponent\":0}"),
+         "'low' and 'high' do not"},
+        {T(ENDS ",\"histogram\":{\"counts\":[2],\"exponent\":0}"), "do not add up"},
+        {T(ENDS ",\"histogram\":{\"exponent\":0,\"counts\":[9223372036854775807,"
                 "9223372036854775807,9223372036854775807]}"),
          "64 bits"},
-        {"{\"compat\":true,\"tensors\":[{\"name\":\"a\",\"layers\":[],\"count\":3," AMAX
-         ",\"histogram\":{\"max\":1,\"counts\":[1,2],\"edges\":[0,1]}}]}",
+        {"{\"compat\":true,\"tensors\":[{\"name\":\"a\",\"layers\":[],\"count\":3," ENDS
+         ",\"histogram\":{\"counts\":[1,2],\"edges\":[0,1]}}]}",
          "'edges' must have one"},
-        {"{\"compat\":true,\"tensors\":[{\"name\":\"a\",\"layers\":[],\"count\":3," AMAX
-         ",\"histogram\":{\"max\":1,\"counts\":[1,2],\"edges\":[0,1,1]}}]}",
+        {"{\"compat\":true,\"tensors\":[{\"name\":\"a\",\"layers\":[],\"count\":3," ENDS
+         ",\"histogram\":{\"counts\":[1,2],\"edges\":[0,1,1]}}]}",
          "ascending"},
     };
     char dir[512];
