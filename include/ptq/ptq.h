@@ -176,6 +176,8 @@ PTQ_API ptq_status ptq_eval_detections(const char *detections, const char *annot
 typedef struct ptq_calibrate_options {
     ptq_data_options data;
     ptq_quant_options quant;
+    const char *target; /* "tensorrt10" (default); with "onnxruntime" the ranges serve all targets,
+                           for twice the work */
     const char *output; /* the ranges, as JSON; or NULL */
     bool force;
 } ptq_calibrate_options;

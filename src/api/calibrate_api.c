@@ -9,7 +9,8 @@
 
 void ptq_calibrate_options_init(ptq_calibrate_options *o)
 {
-    *o = (ptq_calibrate_options){.data = data_defaults("train"), .quant = quant_defaults()};
+    *o = (ptq_calibrate_options){
+        .data = data_defaults("train"), .quant = quant_defaults(), .target = "tensorrt10"};
 }
 
 static ptq_status write_ranges(const ranges *r, const char *path, ptq_error *err)
@@ -32,7 +33,7 @@ static ptq_status calibrate_model(api_call *call, ptq_model *m, const ptq_calibr
     ptq_quant_options every = o->quant;
     every.quantize_head = true; /* to serve any later settings */
     PTQ_TRY(quant_setup_open(&s, m, &every, NULL, err));
-    if (!o->quant.compat_pytorch)
+    if (quant_target_find(o->target)->on_codes)
         status = quant_setup_find_codes(&s, m, err);
     if (status == PTQ_OK)
         status = quant_setup_ranges(&s, m, &o->quant, &o->data, call, err);
@@ -51,6 +52,12 @@ static ptq_status calibrate_model(api_call *call, ptq_model *m, const ptq_calibr
 ptq_status ptq_calibrate(ptq_model *m, const ptq_calibrate_options *o, const ptq_env *env,
                          ptq_result **out, ptq_error *err)
 {
+    const quant_target *target = quant_target_find(o->target);
+    if (!target)
+        return error_set(err, PTQ_USAGE, "there is no target '%s'", o->target);
+    if (target->on_codes && o->quant.compat_pytorch)
+        return error_set(err, PTQ_USAGE, "pytorch-quantization does not watch what %s needs",
+                         target->name);
     if (o->output)
         PTQ_TRY(check_output(o->output, o->force, err));
     api_call call;

@@ -7,7 +7,16 @@ typedef struct calibrate_args {
     ptq_calibrate_options calibrate;
 } calibrate_args;
 
+static const char *const TARGETS[] = {"tensorrt10", "tensorrt11", "onnxruntime", NULL};
+
 static const option OUTPUT_OPTIONS[] = {
+    {.name = "target",
+     .type = OPTION_CHOICE,
+     .offset = offsetof(calibrate_args, calibrate.target),
+     .value = "NAME",
+     .choices = TARGETS,
+     .help = "whose ranges: tensorrt10, tensorrt11, or onnxruntime, which serves all three for "
+             "twice the work"},
     {.name = "output",
      .letter = 'o',
      .type = OPTION_TEXT,

@@ -192,11 +192,9 @@ static ptq_status run_images(collector *c, loader *l, int n_images, ptq_error *e
 
 /* ---------------------------------------------------------------- the pass */
 
-static ptq_status open_session(collector *c, const graph *g, ptq_error *err)
+static ptq_status open_session(collector *c, const graph *g, cpu_level level, ptq_error *err)
 {
-    cpu_level level;
     graph *lowered;
-    PTQ_TRY(cpu_level_parse(c->env ? c->env->cpu : NULL, &level, err));
     PTQ_TRY(graph_copy(g, &lowered, err));
     ptq_status st = pass_lower(lowered, PRECISION_FP32, false, c->names, err);
     session_options options = {.threads = env_threads(c->env),
@@ -217,16 +215,18 @@ static ptq_status prepare(collector *c, const calibrate_job *job, const calibrat
 {
     int most = job->points->n + (job->codes ? job->codes->n : 0);
     size_t room = (size_t)most + 1;
+    cpu_level level;
     PTQ_TRY(ranges_create(most, o->is_compat, &c->r, err));
     c->r->image_size = o->image_size;
     c->index = strmap_create();
     c->names = mem_array(room, sizeof *c->names);
     if (!c->index || !c->names)
         return error_no_memory(err, room * sizeof *c->names, "calibration");
-    PTQ_TRY(histogram_pool_create(env_threads(c->env), &c->pool, err));
+    PTQ_TRY(cpu_level_parse(c->env ? c->env->cpu : NULL, &level, err));
+    PTQ_TRY(histogram_pool_create(env_threads(c->env), level, &c->pool, err));
     PTQ_TRY(list_tensors(c, job, err));
     list_names(c, job->g);
-    return open_session(c, job->g, err);
+    return open_session(c, job->g, level, err);
 }
 
 static ptq_status pass_over_images(collector *c, const calibrate_job *job,

@@ -55,7 +55,9 @@ static ptq_status pool_member(const code_plan_job *job, const code_tensor *c, ra
     const range_tensor *t = ranges_find(job->ranges, name, "");
     if (!t)
         return error_set(err, PTQ_DATA,
-                         "no range was collected for tensor '%s'; calibrate for this target", name);
+                         "no range was collected for tensor '%s'; calibrate with "
+                         "--target onnxruntime",
+                         name);
     pooled->low = fminf(pooled->low, t->low);
     pooled->high = fmaxf(pooled->high, t->high);
     for (int m = 0; m < AMAX_METHODS; m++)

@@ -6,10 +6,10 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "kernels/count.h"
 
-/* A block of values and its bin numbers stay in the first-level cache. Equal neighbours are common
- * (zeros, saturated activations): separate lanes keep their increments independent. */
-enum { BLOCK = 4096, LANES = 4 };
+/* A block of values stays in the first-level cache between its two looks. */
+enum { BLOCK = 4096 };
 /* 2^-MIN_EXPONENT is still a finite float. */
 enum { MIN_EXPONENT = -126, EXACT_BITS = 13 };
 /* Finite floats have smaller bit patterns (sign removed). */
@@ -17,16 +17,16 @@ enum { INFINITY_BITS = 0x7f800000 };
 
 typedef struct counter {
     int n_bins;
-    int capacity; /* bins per lane */
-    int exponent; /* exact */
-    uint64_t *lanes;
+    int capacity;    /* bins per lane */
+    int exponent;    /* exact */
+    uint32_t *lanes; /* [COUNT_LANES][n_bins]: a batch has fewer than 2^32 values for each */
     float *gathered; /* BLOCK, or one run when that is longer */
     size_t gathered_capacity;
-    int32_t bin_of[BLOCK];
 } counter;
 
 struct histogram_pool {
     int threads;
+    count_kernel count;
     counter *counters;
 };
 
@@ -51,12 +51,13 @@ void histogram_clear(histogram *h)
     *h = (histogram){0};
 }
 
-ptq_status histogram_pool_create(int threads, histogram_pool **out, ptq_error *err)
+ptq_status histogram_pool_create(int threads, cpu_level level, histogram_pool **out, ptq_error *err)
 {
     histogram_pool *p = mem_zalloc(sizeof *p);
     if (!p)
         return error_no_memory(err, sizeof *p, "histogram scratch");
     p->threads = threads > 0 ? threads : 1;
+    p->count = count_choose(level);
     p->counters = mem_array((size_t)p->threads, sizeof *p->counters);
     if (!p->counters) {
         histogram_pool_destroy(p);
@@ -85,9 +86,9 @@ static ptq_status counters_reserve(histogram_pool *p, int n_bins, const value_ro
     for (int i = 0; i < p->threads; i++) {
         counter *c = &p->counters[i];
         if (c->capacity < n_bins) {
-            uint64_t *lanes = mem_resize(c->lanes, (size_t)n_bins * LANES, sizeof *lanes);
+            uint32_t *lanes = mem_resize(c->lanes, (size_t)n_bins * COUNT_LANES, sizeof *lanes);
             if (!lanes)
-                return error_no_memory(err, (size_t)n_bins * LANES * sizeof *lanes,
+                return error_no_memory(err, (size_t)n_bins * COUNT_LANES * sizeof *lanes,
                                        "histogram scratch");
             c->lanes = lanes;
             c->capacity = n_bins;
@@ -108,7 +109,8 @@ static void counters_reset(histogram_pool *p, int n_bins, int exponent)
     for (int i = 0; i < p->threads; i++) {
         p->counters[i].n_bins = n_bins;
         p->counters[i].exponent = exponent;
-        memset(p->counters[i].lanes, 0, (size_t)n_bins * LANES * sizeof *p->counters[i].lanes);
+        memset(p->counters[i].lanes, 0,
+               (size_t)n_bins * COUNT_LANES * sizeof *p->counters[i].lanes);
     }
 }
 
@@ -153,29 +155,7 @@ static const float *block_values(const value_rows *r, size_t i, counter *c, size
     return c->gathered;
 }
 
-/* What a look at some values tells: the patterns of the largest value above zero and of the largest
- * magnitude below it. NaN and infinity come out on top. */
-typedef struct extent {
-    int32_t high;
-    int32_t low;
-} extent;
-
-static extent extent_of(const float *x, size_t n)
-{
-    extent e = {0, 0};
-    for (size_t i = 0; i < n; i++) {
-        int32_t bits;
-        memcpy(&bits, &x[i], sizeof bits);
-        int32_t magnitude = bits & INT32_MAX;
-        int32_t high = bits < 0 ? 0 : magnitude;
-        int32_t low = bits < 0 ? magnitude : 0;
-        e.high = high > e.high ? high : e.high;
-        e.low = low > e.low ? low : e.low;
-    }
-    return e;
-}
-
-static int32_t extent_max(extent e)
+static int32_t extent_max(count_extent e)
 {
     return e.high > e.low ? e.high : e.low;
 }
@@ -192,21 +172,15 @@ static ptq_status not_finite(ptq_error *err)
     return error_set(err, PTQ_DATA, "values are not finite (NaN or infinity)");
 }
 
-static void count_bins(counter *c, size_t n)
+/* Adds what all counters hold. */
+static void counters_collect(const histogram_pool *p, histogram *h)
 {
-    uint64_t *a = c->lanes;
-    uint64_t *b = a + c->n_bins;
-    uint64_t *d = b + c->n_bins;
-    uint64_t *e = d + c->n_bins;
-    size_t i = 0;
-    for (; i + LANES <= n; i += LANES) {
-        a[c->bin_of[i]]++;
-        b[c->bin_of[i + 1]]++;
-        d[c->bin_of[i + 2]]++;
-        e[c->bin_of[i + 3]]++;
-    }
-    for (; i < n; i++)
-        a[c->bin_of[i]]++;
+    for (int t = 0; t < p->threads; t++)
+        for (int lane = 0; lane < COUNT_LANES; lane++) {
+            const uint32_t *counts = p->counters[t].lanes + (size_t)lane * (size_t)h->n_bins;
+            for (int i = 0; i < h->n_bins; i++)
+                h->counts[i] += counts[i];
+        }
 }
 
 /* ---------------------------------------------------------------- exact */
@@ -222,35 +196,26 @@ static int exponent_for(float max)
 }
 
 /* Adds `1 << shift` neighbours into one bin. */
-static void narrow_bins(uint64_t *counts, int n_bins, int shift)
-{
-    if (shift > EXACT_BITS)
-        shift = EXACT_BITS;
-    for (int i = 1; i < n_bins; i++) {
-        uint64_t count = counts[i];
-        counts[i] = 0;
-        counts[i >> shift] += count;
+#define NARROW_BINS(name, type)                                                                    \
+    static void name(type *counts, int n_bins, int shift)                                          \
+    {                                                                                              \
+        if (shift > EXACT_BITS)                                                                    \
+            shift = EXACT_BITS;                                                                    \
+        for (int i = 1; i < n_bins; i++) {                                                         \
+            type count = counts[i];                                                                \
+            counts[i] = 0;                                                                         \
+            counts[i >> shift] += count;                                                           \
+        }                                                                                          \
     }
-}
+NARROW_BINS(narrow_bins, uint64_t)
+NARROW_BINS(narrow_lane, uint32_t)
+#undef NARROW_BINS
 
 static void counter_grow(counter *c, int exponent)
 {
-    for (int lane = 0; lane < LANES; lane++)
-        narrow_bins(c->lanes + (size_t)lane * (size_t)c->n_bins, c->n_bins, exponent - c->exponent);
+    for (int lane = 0; lane < COUNT_LANES; lane++)
+        narrow_lane(c->lanes + (size_t)lane * (size_t)c->n_bins, c->n_bins, exponent - c->exponent);
     c->exponent = exponent;
-}
-
-static void exact_count_block(counter *c, const float *x, size_t n)
-{
-    while (n > 0) {
-        size_t part = n < BLOCK ? n : BLOCK;
-        float per_width = ldexpf(1.0f, -c->exponent);
-        for (size_t i = 0; i < part; i++)
-            c->bin_of[i] = (int32_t)(fabsf(x[i]) * per_width);
-        count_bins(c, part);
-        x += part;
-        n -= part;
-    }
 }
 
 static void adopt_range(histogram *h, float low, float high)
@@ -260,12 +225,12 @@ static void adopt_range(histogram *h, float low, float high)
     h->max = -h->low > h->high ? -h->low : h->high;
 }
 
-static void adopt_extent(histogram *h, extent e)
+static void adopt_extent(histogram *h, count_extent e)
 {
     adopt_range(h, e.low ? -from_bits(e.low) : 0, from_bits(e.high));
 }
 
-static void exact_adopt(histogram *h, const histogram_pool *p, extent e)
+static void exact_adopt(histogram *h, const histogram_pool *p, count_extent e)
 {
     adopt_extent(h, e);
     int exponent = exponent_for(h->max);
@@ -273,12 +238,9 @@ static void exact_adopt(histogram *h, const histogram_pool *p, extent e)
         narrow_bins(h->counts, h->n_bins, exponent - h->exponent);
         h->exponent = exponent;
     }
-    for (int t = 0; t < p->threads; t++) {
-        counter *c = &p->counters[t];
-        counter_grow(c, h->exponent);
-        for (int i = 0; i < LANES * h->n_bins; i++)
-            h->counts[i & (h->n_bins - 1)] += c->lanes[i];
-    }
+    for (int t = 0; t < p->threads; t++)
+        counter_grow(&p->counters[t], h->exponent);
+    counters_collect(p, h);
 }
 
 static ptq_status exact_add(histogram *h, histogram_pool *p, const value_rows *r, ptq_error *err)
@@ -291,7 +253,7 @@ static ptq_status exact_add(histogram *h, histogram_pool *p, const value_rows *r
         counter *c = &p->counters[omp_get_thread_num()];
         size_t count;
         const float *x = block_values(r, i, c, &count);
-        extent e = extent_of(x, count);
+        count_extent e = p->count.extent(x, count);
         low = e.low > low ? e.low : low;
         high = e.high > high ? e.high : high;
         if (extent_max(e) >= INFINITY_BITS)
@@ -299,9 +261,9 @@ static ptq_status exact_add(histogram *h, histogram_pool *p, const value_rows *r
         int exponent = exponent_for(from_bits(extent_max(e)));
         if (exponent > c->exponent)
             counter_grow(c, exponent);
-        exact_count_block(c, x, count);
+        p->count.magnitudes(c->lanes, c->n_bins, ldexpf(1.0f, -c->exponent), x, count);
     }
-    extent all = {high, low};
+    count_extent all = {high, low};
     if (extent_max(all) >= INFINITY_BITS)
         return not_finite(err);
     exact_adopt(h, p, all);
@@ -383,7 +345,7 @@ static ptq_status compat_grow(histogram *h, float max, ptq_error *err)
     return PTQ_OK;
 }
 
-static extent batch_extent(histogram_pool *p, const value_rows *r)
+static count_extent batch_extent(histogram_pool *p, const value_rows *r)
 {
     int32_t low = 0, high = 0;
     size_t n = n_blocks(r);
@@ -391,11 +353,11 @@ static extent batch_extent(histogram_pool *p, const value_rows *r)
     for (size_t i = 0; i < n; i++) {
         size_t count;
         const float *x = block_values(r, i, &p->counters[omp_get_thread_num()], &count);
-        extent e = extent_of(x, count);
+        count_extent e = p->count.extent(x, count);
         low = e.low > low ? e.low : low;
         high = e.high > high ? e.high : high;
     }
-    return (extent){high, low};
+    return (count_extent){high, low};
 }
 
 /* torch.histc: trunc(x / top * bins) in float32, the top itself in the last bin. */
@@ -403,15 +365,9 @@ static void compat_count_block(counter *c, float top, const float *x, size_t n)
 {
     float bins = (float)c->n_bins;
     float last = bins - 1;
-    while (n > 0) {
-        size_t part = n < BLOCK ? n : BLOCK;
-        for (size_t i = 0; i < part; i++) {
-            float bin = fabsf(x[i]) / top * bins;
-            c->bin_of[i] = (int32_t)(bin < last ? bin : last);
-        }
-        count_bins(c, part);
-        x += part;
-        n -= part;
+    for (size_t i = 0; i < n; i++) {
+        float bin = fabsf(x[i]) / top * bins;
+        c->lanes[(int)(i % COUNT_LANES) * c->n_bins + (int)(bin < last ? bin : last)]++;
     }
 }
 
@@ -427,15 +383,12 @@ static void compat_count(histogram *h, histogram_pool *p, const value_rows *r)
         const float *x = block_values(r, i, c, &count);
         compat_count_block(c, top, x, count);
     }
-    for (int t = 0; t < p->threads; t++)
-        for (int lane = 0; lane < LANES; lane++)
-            for (int i = 0; i < h->n_bins; i++)
-                h->counts[i] += p->counters[t].lanes[(size_t)lane * (size_t)h->n_bins + (size_t)i];
+    counters_collect(p, h);
 }
 
 static ptq_status compat_add(histogram *h, histogram_pool *p, const value_rows *r, ptq_error *err)
 {
-    extent e = batch_extent(p, r);
+    count_extent e = batch_extent(p, r);
     if (extent_max(e) >= INFINITY_BITS)
         return not_finite(err);
     float max = from_bits(extent_max(e));
@@ -459,6 +412,8 @@ ptq_status histogram_add(histogram *h, histogram_pool *pool, const value_rows *r
     size_t n = rows->n_rows * rows->row;
     if (n == 0)
         return PTQ_OK;
+    if (n > UINT32_MAX)
+        return error_set(err, PTQ_LIMIT, "a batch of it has more than 2^32 values");
     value_rows flat = flatten(rows);
     PTQ_TRY(counters_reserve(pool, h->n_bins, &flat, err));
     PTQ_TRY(h->is_compat ? compat_add(h, pool, &flat, err) : exact_add(h, pool, &flat, err));

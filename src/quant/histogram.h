@@ -16,6 +16,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/cpu.h"
 #include "base/error.h"
 
 enum { HISTOGRAM_EXACT_BINS = 8192, HISTOGRAM_COMPAT_BINS = 2048 };
@@ -47,7 +48,8 @@ void histogram_clear(histogram *h); /* a zeroed struct is allowed */
 
 /* Scratch memory for counting on several threads, shared by any number of histograms. */
 typedef struct histogram_pool histogram_pool;
-PTQ_CHECKED ptq_status histogram_pool_create(int threads, histogram_pool **out, ptq_error *err);
+PTQ_CHECKED ptq_status histogram_pool_create(int threads, cpu_level level, histogram_pool **out,
+                                             ptq_error *err);
 void histogram_pool_destroy(histogram_pool *p); /* NULL allowed */
 
 /* Adds one batch. PTQ_DATA when a value is NaN or infinite: the histogram is then unchanged. */

@@ -27,7 +27,7 @@ static value_rows channel_values(const tensor *w, int axis, int channel)
 ptq_status weight_range(const tensor *weight, const descriptor *d, float *amax, ptq_error *err)
 {
     histogram_pool *pool;
-    PTQ_TRY(histogram_pool_create(1, &pool, err));
+    PTQ_TRY(histogram_pool_create(1, cpu_best(), &pool, err));
     amax_options options;
     amax_options_init(&options);
     options.num_bits = d->num_bits;

@@ -73,7 +73,7 @@ static float *worked_values(void)
 static void add(histogram *h, const float *x, size_t n)
 {
     histogram_pool *pool;
-    assert_ok(histogram_pool_create(2, &pool, &err));
+    assert_ok(histogram_pool_create(2, cpu_best(), &pool, &err));
     value_rows rows = {x, 1, n, n};
     assert_ok(histogram_add(h, pool, &rows, &err));
     histogram_pool_destroy(pool);

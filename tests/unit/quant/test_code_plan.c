@@ -22,7 +22,7 @@ static void fill(range_tensor *t, const char *name, float low, float high)
 {
     float x[3] = {low, 0, high};
     histogram_pool *pool;
-    assert_ok(histogram_pool_create(1, &pool, &err));
+    assert_ok(histogram_pool_create(1, cpu_best(), &pool, &err));
     assert_ok(histogram_init(&t->values, false, &err));
     value_rows rows = {x, 1, 3, 3};
     assert_ok(histogram_add(&t->values, pool, &rows, &err));

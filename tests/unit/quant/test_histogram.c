@@ -9,7 +9,7 @@ static ptq_error err;
 static void add(histogram *h, int threads, const float *x, size_t n)
 {
     histogram_pool *pool;
-    assert_ok(histogram_pool_create(threads, &pool, &err));
+    assert_ok(histogram_pool_create(threads, cpu_best(), &pool, &err));
     value_rows rows = {x, 1, n, n};
     assert_ok(histogram_add(h, pool, &rows, &err));
     histogram_pool_destroy(pool);
@@ -108,7 +108,7 @@ static void strided_rows_are_gathered(void **state)
     static const size_t shapes[][3] = {{1000, 3, 8}, {37, 64, 80}, {5, 5003, 6000}, {1, 7, 9}};
     float *x = values(40000);
     histogram_pool *pool;
-    assert_ok(histogram_pool_create(2, &pool, &err));
+    assert_ok(histogram_pool_create(2, cpu_best(), &pool, &err));
     for (int compat = 0; compat < 2; compat++)
         for (size_t k = 0; k < 4; k++) {
             size_t n = shapes[k][0];
@@ -137,7 +137,7 @@ static void values_that_are_not_finite_are_refused(void **state)
 {
     (void)state;
     histogram_pool *pool;
-    assert_ok(histogram_pool_create(1, &pool, &err));
+    assert_ok(histogram_pool_create(1, cpu_best(), &pool, &err));
     for (int compat = 0; compat < 2; compat++) {
         histogram h;
         assert_ok(histogram_init(&h, compat != 0, &err));
@@ -176,7 +176,7 @@ static void compat_growth_has_a_limit(void **state)
 {
     (void)state;
     histogram_pool *pool;
-    assert_ok(histogram_pool_create(1, &pool, &err));
+    assert_ok(histogram_pool_create(1, cpu_best(), &pool, &err));
     histogram h;
     assert_ok(histogram_init(&h, true, &err));
     float small[3] = {0, 1e-6f, 0};

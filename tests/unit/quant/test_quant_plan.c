@@ -24,7 +24,7 @@ static void fill(range_tensor *t, const char *name, float max, bool negative)
     for (int i = 0; i < N; i++)
         x[i] = max * (float)(negative && i == 5 ? -i : i) / (N - 1);
     histogram_pool *pool;
-    assert_ok(histogram_pool_create(1, &pool, &err));
+    assert_ok(histogram_pool_create(1, cpu_best(), &pool, &err));
     assert_ok(histogram_init(&t->values, false, &err));
     value_rows rows = {x, 1, N, N};
     assert_ok(histogram_add(&t->values, pool, &rows, &err));

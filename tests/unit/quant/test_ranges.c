@@ -14,7 +14,7 @@ static void fill(range_tensor *t, bool is_compat, const char *name, double sprea
     for (int i = 0; i < N; i++)
         x[i] = (float)(test_normal(&rng) * spread);
     histogram_pool *pool;
-    assert_ok(histogram_pool_create(1, &pool, &err));
+    assert_ok(histogram_pool_create(1, cpu_best(), &pool, &err));
     assert_ok(histogram_init(&t->values, is_compat, &err));
     value_rows rows = {x, 1, N, N};
     assert_ok(histogram_add(&t->values, pool, &rows, &err));

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* kernels/count.h — counting how large values are: the inner loops of histograms.
+ *
+ * Widths are powers of two and counts are integers, so every implementation gives the same. */
+#ifndef KERNELS_COUNT_H
+#define KERNELS_COUNT_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/cpu.h"
+
+/* Equal neighbours are common (zeros, saturated activations): lanes keep their increments apart. */
+enum { COUNT_LANES = 4 };
+
+/* The bit patterns of the largest value above zero, and of the largest magnitude below it. NaN and
+ * infinity come out on top: 0x7f800000 or more. */
+typedef struct count_extent {
+    int32_t high;
+    int32_t low;
+} count_extent;
+
+typedef count_extent count_extent_fn(const float *x, size_t n);
+/* counts[lane * n_bins + |x| * per_width]++ for every value; the bin of each must be below n_bins,
+ * and no count may reach 2^32. */
+typedef void count_magnitudes_fn(uint32_t *counts, int n_bins, float per_width, const float *x,
+                                 size_t n);
+
+typedef struct count_kernel {
+    count_extent_fn *extent;
+    count_magnitudes_fn *magnitudes;
+} count_kernel;
+
+count_kernel count_choose(cpu_level level);
+
+/* The implementations. */
+count_extent_fn count_extent_ref;
+count_magnitudes_fn count_magnitudes_ref;
+#if defined(__x86_64__)
+count_extent_fn count_extent_avx2, count_extent_avx512;
+count_magnitudes_fn count_magnitudes_avx2, count_magnitudes_avx512;
+#endif
+
+#endif

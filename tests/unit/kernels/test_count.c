@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Counting of magnitudes: every instruction set against the reference. */
+#include "test.h"
+
+#include "kernels/count.h"
+
+enum { N_BINS = 64, MOST = 1300 };
+
+static void fill(test_rng *rng, float *x, size_t n, float largest)
+{
+    for (size_t i = 0; i < n; i++) {
+        x[i] = (float)(test_uniform(rng) * 2 - 1) * largest;
+        if (test_uniform(rng) < 0.3)
+            x[i] = 0; /* equal neighbours, as after ReLU */
+    }
+}
+
+static void sum_lanes(const uint32_t *lanes, uint32_t *sums)
+{
+    for (int i = 0; i < N_BINS; i++) {
+        sums[i] = 0;
+        for (int lane = 0; lane < COUNT_LANES; lane++)
+            sums[i] += lanes[lane * N_BINS + i];
+    }
+}
+
+static void implementations_agree(void **state)
+{
+    (void)state;
+    test_rng rng = {21};
+    count_kernel ref = count_choose(CPU_REF);
+    float x[MOST + 1];
+    for (int level = CPU_AVX2; level <= (int)cpu_best(); level++)
+        for (size_t n = 0; n <= MOST; n += n < 40 ? 1 : 139) {
+            uint32_t lanes[2][COUNT_LANES * N_BINS] = {{0}}, sums[2][N_BINS];
+            count_kernel k = count_choose((cpu_level)level);
+            fill(&rng, x + 1, n, 15.99f); /* not aligned */
+            count_extent a = ref.extent(x + 1, n), b = k.extent(x + 1, n);
+            assert_int_equal(a.high, b.high);
+            assert_int_equal(a.low, b.low);
+            ref.magnitudes(lanes[0], N_BINS, 4, x + 1, n);
+            k.magnitudes(lanes[1], N_BINS, 4, x + 1, n);
+            sum_lanes(lanes[0], sums[0]);
+            sum_lanes(lanes[1], sums[1]);
+            assert_memory_equal(sums[0], sums[1], sizeof sums[0]);
+        }
+}
+
+/* Worked by hand. */
+static void counts_are_right(void **state)
+{
+    (void)state;
+    const float x[] = {0, -0.25f, 0.5f, -3.75f, 3.5f};
+    uint32_t lanes[COUNT_LANES * N_BINS] = {0}, sums[N_BINS];
+    count_kernel k = count_choose(cpu_best());
+    count_extent e = k.extent(x, 5);
+    float high = 3.5f, low = 3.75f;
+    assert_memory_equal(&e.high, &high, sizeof high);
+    assert_memory_equal(&e.low, &low, sizeof low);
+    k.magnitudes(lanes, N_BINS, 2, x, 5);
+    sum_lanes(lanes, sums);
+    assert_int_equal(sums[0], 2);
+    assert_int_equal(sums[1], 1);
+    assert_int_equal(sums[7], 2);
+}
+
+static void not_finite_comes_out_on_top(void **state)
+{
+    (void)state;
+    const float x[] = {1, -INFINITY, NAN};
+    for (int level = CPU_REF; level <= (int)cpu_best(); level++) {
+        count_kernel k = count_choose((cpu_level)level);
+        assert_true(k.extent(x, 2).low >= 0x7f800000);
+        assert_true(k.extent(x + 2, 1).high >= 0x7f800000 || k.extent(x + 2, 1).low >= 0x7f800000);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(implementations_agree),
+        cmocka_unit_test(counts_are_right),
+        cmocka_unit_test(not_finite_comes_out_on_top),
+    };
+    return cmocka_run_group_tests_name("count", tests, NULL, NULL);
+}
