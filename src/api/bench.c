@@ -26,6 +26,18 @@ static peaks measure_peaks(cpu_level level, int threads)
                    .int8 = peak_measure(PEAK_INT8, level, threads)};
 }
 
+static double larger(double a, double b)
+{
+    return a > b ? a : b;
+}
+
+/* The machine at its best of two looks: the fraction of the peak is then never flattered by other
+ * work that happened to disturb the measurement of the peak. */
+static peaks best_peaks(const peaks *a, const peaks *b)
+{
+    return (peaks){larger(a->f32, b->f32), larger(a->bf16, b->bf16), larger(a->int8, b->int8)};
+}
+
 static double peak_for(const peaks *p, const char *name)
 {
     if (strcmp(name, "int8") == 0)
@@ -85,10 +97,22 @@ typedef struct bench_setup {
     const ptq_bench_options *options;
     const ptq_env *env;
     tensor_view input;
+    cpu_level level;
     peaks peaks;
 } bench_setup;
 
-static ptq_status bench_one(const bench_setup *b, ptq_precision asked, json_t *runs, ptq_error *err)
+/* Says when the figures are not the machine's own. */
+static void note_noise(const ptq_env *env, const char *name, const run_times *t)
+{
+    const double usual = 1.25;
+    if (t->p90 > usual * t->median)
+        env_log(env, PTQ_LOG_WARNING,
+                "%s: a tenth of the runs took %.0f %% longer than the median; other work disturbs "
+                "this machine: compare only what was measured together",
+                name, 100 * (t->p90 / t->median - 1));
+}
+
+static ptq_status bench_one(bench_setup *b, ptq_precision asked, json_t *runs, ptq_error *err)
 {
     const ptq_bench_options *o = b->options;
     session_request request = {.graph = b->model->clean, .precision = asked};
@@ -100,8 +124,12 @@ static ptq_status bench_one(const bench_setup *b, ptq_precision asked, json_t *r
     status = time_runs(s, &b->input, b->env, &times, err);
     if (status == PTQ_OK) {
         struct rusage usage = {0};
+        const char *name = precision_name(resolve_precision(b->model->clean, asked));
+        peaks after = measure_peaks(b->level, b->env->threads);
+        b->peaks = best_peaks(&b->peaks, &after);
         getrusage(RUSAGE_SELF, &usage);
-        put_text(run, "precision", precision_name(resolve_precision(b->model->clean, asked)));
+        note_noise(b->env, name, &times);
+        put_text(run, "precision", name);
         put_int(run, "threads", b->env->threads);
         put_int(run, "batch", o->batch);
         put_int(run, "runs", o->runs);
@@ -127,16 +155,11 @@ static ptq_status bench_model(api_call *call, ptq_model *m, const ptq_bench_opti
     shape input = shape4(o->batch, 3, size, size);
     if (model_is_static(m))
         input = graph_tensor_const(m->clean, graph_input(m->clean, 0))->shape;
-    bench_setup b = {.model = m, .options = o, .env = &call->env};
+    bench_setup b = {.model = m, .options = o, .env = &call->env, .level = level};
     PTQ_TRY(noise_input(&input, &b.input, err));
     b.peaks = measure_peaks(level, call->env.threads);
     json_t *runs = json_array();
     put(call->result, "runs", runs);
-    json_t *measured = json_object();
-    put_real(measured, "fp32", b.peaks.f32);
-    put_real(measured, "bf16", b.peaks.bf16);
-    put_real(measured, "int8", b.peaks.int8);
-    put(call->result, "measured_peak_gops", measured);
     put_int(call->config, "imgsz", size);
     put_int(call->config, "batch", o->batch);
     ptq_status status = PTQ_OK;
@@ -144,6 +167,11 @@ static ptq_status bench_model(api_call *call, ptq_model *m, const ptq_bench_opti
         status = bench_one(&b, PTQ_PRECISION_AUTO, runs, err);
     for (int i = 0; i < o->n_precisions && status == PTQ_OK; i++)
         status = bench_one(&b, o->precisions[i], runs, err);
+    json_t *measured = json_object();
+    put_real(measured, "fp32", b.peaks.f32);
+    put_real(measured, "bf16", b.peaks.bf16);
+    put_real(measured, "int8", b.peaks.int8);
+    put(call->result, "measured_peak_gops", measured);
     mem_free(b.input.data);
     return status;
 }
