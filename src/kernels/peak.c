@@ -2,7 +2,6 @@
 #include "kernels/peak.h"
 
 #include <stddef.h>
-#include <stdlib.h>
 
 #include "base/clock.h"
 
@@ -30,19 +29,13 @@ static loop_fn *loop_of(peak_kind kind, cpu_level level)
     return NULL;
 }
 
-static int by_value(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
 double peak_measure(peak_kind kind, cpu_level level, int threads)
 {
     enum { N_ROUNDS = 9 };
     const long rounds = 400000; /* about 2 ms a round: longer than a timer tick, shorter than a
                                    turbo change */
     loop_fn *loop = loop_of(kind, level);
-    double speed[N_ROUNDS];
+    double best = 0;
     if (!loop)
         return 0;
     for (int i = -2; i < N_ROUNDS; i++) { /* two rounds warm up */
@@ -51,9 +44,8 @@ double peak_measure(peak_kind kind, cpu_level level, int threads)
         for (int t = 0; t < threads; t++)
             ops += loop(rounds);
         double ms = clock_ms() - start;
-        if (i >= 0)
-            speed[i] = ops / ms * 1e-6;
+        if (i >= 0 && ops / ms * 1e-6 > best)
+            best = ops / ms * 1e-6;
     }
-    qsort(speed, N_ROUNDS, sizeof *speed, by_value);
-    return speed[N_ROUNDS / 2];
+    return best;
 }

@@ -11,8 +11,8 @@
 
 typedef enum peak_kind { PEAK_F32, PEAK_BF16, PEAK_INT8 } peak_kind;
 
-/* 1e9 operations per second (2 per multiply-accumulate) of `threads` threads, median of several
- * short rounds; 0 when the level has no instruction for it. */
+/* 1e9 operations per second (2 per multiply-accumulate) of `threads` threads, the best of
+ * several short rounds; 0 when the level has no instruction for it. */
 double peak_measure(peak_kind kind, cpu_level level, int threads);
 
 /* The loops: `rounds` rounds; return the number of operations done. */
