@@ -348,17 +348,21 @@ typedef struct piece {
 static void run_block(const tile_conv *c, const piece *p, tile_sum_args *s, tile_finish_args *f)
 {
     int64_t n_tiles = (p->columns + c->k->max_pixels - 1) / c->k->max_pixels;
+    int64_t size = p->columns / n_tiles, n_larger = p->columns % n_tiles;
     int vectors = f->block_channels / c->k->lanes;
-    for (int64_t y = 0; y < p->rows; y++)
+    tile_sum_fn *const *sum = c->k->sum + (vectors - 1) * c->k->max_pixels + size - 1;
+    for (int64_t y = 0; y < p->rows; y++) {
+        s->src = p->src + y * p->src_row;
+        f->dst = p->dst + y * p->dst_row;
         for (int64_t t = 0; t < n_tiles; t++) {
-            int64_t begin, end;
-            kernel_share(p->columns, (int)t, (int)n_tiles, &begin, &end);
-            f->n_pixels = (int)(end - begin);
-            s->src = p->src + y * p->src_row + begin * p->src_column;
-            c->k->sum[(vectors - 1) * c->k->max_pixels + f->n_pixels - 1](s);
-            f->dst = p->dst + y * p->dst_row + begin * p->dst_column;
+            int larger = t < n_larger;
+            f->n_pixels = (int)size + larger;
+            sum[larger](s);
             c->finish(f);
+            s->src += f->n_pixels * p->src_column;
+            f->dst += f->n_pixels * p->dst_column;
         }
+    }
 }
 
 static void run_piece(const tile_conv *c, piece p)
