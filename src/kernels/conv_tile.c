@@ -420,21 +420,25 @@ static void copy_padding(const tile_conv *c, char *to, int64_t n)
     memset(to, has_zero ? d->x_zero : 0, (size_t)(n * c->pixel_bytes));
 }
 
-/* Few channels that do not fill their groups: pixel by pixel, the missing ones 0. */
+/* Few channels that do not fill their groups: pixel by pixel, the missing ones 0. What is read
+ * beyond a pixel is masked; beyond the last nothing is read. */
 static void copy_groups(const tile_conv *c, char *to, const char *from, int64_t n)
 {
     const view *src = &c->base.desc.src;
     int64_t size = (int64_t)view_type_bytes(src->type), bytes = src->dim[1] * size;
-    int64_t whole = bytes / TILE_GROUP_BYTES * TILE_GROUP_BYTES;
-    for (int64_t i = 0; i < n; i++) {
-        uint32_t rest = 0;
+    int64_t whole = bytes / TILE_GROUP_BYTES * TILE_GROUP_BYTES, step = src->stride[3] * size;
+    uint32_t rest, mask = 0;
+    memset(&mask, 0xff, (size_t)(bytes - whole));
+    for (int64_t i = 0; i < n; i++, from += step, to += c->pixel_bytes) {
         for (int64_t g = 0; g < whole; g += TILE_GROUP_BYTES)
             memcpy(to + g, from + g, TILE_GROUP_BYTES);
-        for (int64_t k = bytes; k > whole; k--)
-            rest = rest << 8 | (uint8_t)from[k - 1];
+        rest = 0;
+        if (i < n - 1)
+            memcpy(&rest, from + whole, sizeof rest);
+        else
+            memcpy(&rest, from + whole, (size_t)(bytes - whole));
+        rest &= mask;
         memcpy(to + whole, &rest, sizeof rest);
-        from += src->stride[3] * size;
-        to += c->pixel_bytes;
     }
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* kernels/x86/image_body.h — pools, nearest resizing and the YOLO head on channels-last images. The
- * including file defines NAME(x). */
+ * including file defines NAME(x), and IMAGE_SIGMOID_ROW(to, from, n). */
 #include "kernels/kernel_list.h"
 #include "kernels/x86/simd_row.h"
 
@@ -224,8 +224,7 @@ void NAME(decode_nhwc)(const kernel_args *a, int part, int n_parts)
         int64_t n = i / (ny * nx), cell[2] = {i % nx, i / nx % ny};
         int64_t from = n * in->stride[0] + cell[1] * in->stride[2] + cell[0] * in->stride[3];
         const float *raw = row_load(in->data + from * bytes, in->type, 1, channels, room);
-        for (int64_t k = 0; k < channels; k++)
-            s[k] = row_sigmoid(raw[k]);
+        IMAGE_SIGMOID_ROW(s, raw, channels);
         for (int64_t k = 0; k < a->p.decode.n_anchors; k++) {
             int64_t row = (k * ny + cell[1]) * nx + cell[0];
             float *to = (float *)(void *)out->data + n * out->stride[0] + row * out->stride[1];

@@ -75,11 +75,49 @@ bool NAME(quantize_rows_can)(const kernel_args *a)
            is_code(a->t[2].type) && is_code(a->t[3].type);
 }
 
+static inline bool is_one_value(const kernel_args *a, int k)
+{
+    for (int i = 0; i < a->t[k].rank; i++)
+        if (a->t[k].stride[i] != 0 && a->t[k].dim[i] > 1)
+            return false;
+    return true;
+}
+
+/* Rows of few values (a strided part of a concatenation) with one scale: as many as fill a chunk
+ * are quantized together. */
+static inline void quantize_short_rows(const kernel_args *a, rows *r, const code_scale *s)
+{
+    float x[ROW_CHUNK], y[ROW_CHUNK];
+    char codes[ROW_CHUNK], *to[ROW_CHUNK];
+    bool is_left = rows_next(r);
+    while (is_left) {
+        int64_t n = 0, n_rows = 0, length = r->n;
+        for (; is_left && n + length <= ROW_CHUNK; n += length, is_left = rows_next(r)) {
+            const float *row = row_load(r->p[0], a->t[0].type, 1, length, x + n);
+            if (row != x + n)
+                memcpy(x + n, row, (size_t)length * sizeof *row);
+            to[n_rows++] = r->p[3];
+        }
+        quantize_row(y, x, s, n);
+        row_store(codes, a->t[3].type, y, n);
+        for (int64_t i = 0; i < n_rows; i++)
+            memcpy(to[i], codes + i * length, (size_t)length);
+    }
+}
+
 void NAME(quantize_rows)(const kernel_args *a, int part, int n_parts)
 {
+    enum { SHORT = 128 };
     float room[4][ROW_CHUNK];
     bool is_single = row_stride(a, 1) == 0 && row_stride(a, 2) == 0;
     rows r = rows_begin(a, part, n_parts);
+    if (r.n <= SHORT && row_stride(a, 0) == 1 && is_one_value(a, 1) && is_one_value(a, 2)) {
+        code_scale s = {row_load(a->t[1].data, a->t[1].type, 0, ROW_CHUNK, room[1]),
+                        row_load(a->t[2].data, a->t[2].type, 0, ROW_CHUNK, room[2]),
+                        a->t[3].type == DTYPE_U8, true};
+        quantize_short_rows(a, &r, &s);
+        return;
+    }
     while (rows_next(&r))
         for (int64_t i = 0; i < r.n; i += ROW_CHUNK) {
             int64_t n = r.n - i < ROW_CHUNK ? r.n - i : ROW_CHUNK;

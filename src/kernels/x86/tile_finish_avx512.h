@@ -1,56 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* kernels/x86/tile_finish_avx512.h — finishing tiles sixteen channels at a time. The including file
  * defines TILE_INTEGER_SUMS as 0 or 1, and gets `tile_finish_for`, the function of
- * tile_kernel.finish.
- *
- * Codes need less of the sigmoid than floats do: there its relative error is 2^-13, less than a
- * hundredth of a step at the largest code. */
-#include <immintrin.h>
-
+ * tile_kernel.finish. */
 #include "kernels/tile.h"
+#include "kernels/x86/sigmoid_avx512.h"
 
 enum tile_output { TILE_I8, TILE_U8, TILE_F32, TILE_BF16 };
-
-/* Pixels finished side by side: the steps of one value depend on each other, and the processor
- * looks ahead too little to overlap them by itself. */
-enum { TILE_JAM = 5 };
-#define TILE_EACH _Pragma("GCC unroll 8") for (int i = 0; i < TILE_JAM; i++)
-
-/* x = 2^x: a polynomial of the fraction (minimax on [0,1)), scaled by the whole part. */
-static inline __attribute__((always_inline)) void tile_exp2(__m512 *x, const float *factors,
-                                                            const int degree)
-{
-    __m512 fraction[TILE_JAM], p[TILE_JAM];
-    TILE_EACH fraction[i] = _mm512_reduce_ps(x[i], 0x01);
-    TILE_EACH p[i] = _mm512_set1_ps(factors[0]);
-    _Pragma("GCC unroll 8") for (int k = 1; k <= degree; k++) TILE_EACH p[i] =
-        _mm512_fmadd_ps(p[i], fraction[i], _mm512_set1_ps(factors[k]));
-    TILE_EACH x[i] = _mm512_scalef_ps(p[i], x[i]);
-}
-
-/* s = sigmoid(y). For codes and bf16 the relative error of 2^x may be 7.5e-5, and that of the
- * reciprocal 6e-5. */
-static inline __attribute__((always_inline)) void tile_sigmoid(__m512 *s, const __m512 *y,
-                                                               const bool is_coarse)
-{
-    static const float coarse[] = {0.0780245227f, 0.226067155f, 0.695833541f, 0.999925219f};
-    static const float fine[] = {0.000217022555f, 0.00124396878f, 0.009678841f, 0.055483342f,
-                                 0.240229836f,    0.693146984f,   1.0f};
-    const __m512 one = _mm512_set1_ps(1);
-    TILE_EACH s[i] = _mm512_mul_ps(y[i], _mm512_set1_ps(-1.44269504f));
-    if (is_coarse) {
-        tile_exp2(s, coarse, 3);
-        TILE_EACH s[i] = _mm512_rcp14_ps(_mm512_add_ps(s[i], one));
-        return;
-    }
-    __m512 d[TILE_JAM];
-    TILE_EACH d[i] = _mm512_min_ps(s[i], _mm512_set1_ps(126)); /* so that d stays finite */
-    tile_exp2(d, fine, 6);
-    TILE_EACH d[i] = _mm512_add_ps(d[i], one);
-    TILE_EACH s[i] = _mm512_rcp14_ps(d[i]);
-    TILE_EACH d[i] = _mm512_fnmadd_ps(d[i], s[i], _mm512_set1_ps(2)); /* one step of Newton's */
-    TILE_EACH s[i] = _mm512_mul_ps(s[i], d[i]);
-}
 
 static inline __m512 tile_hard_swish(__m512 y)
 {
@@ -63,25 +18,25 @@ static inline __attribute__((always_inline)) void tile_activate(__m512 *y, const
                                                                 const bool is_coarse, __m512 alpha)
 {
     const __m512 zero = _mm512_setzero_ps();
-    __m512 s[TILE_JAM];
+    __m512 s[JAM];
     switch (op) {
     case UNARY_RELU:
-        TILE_EACH y[i] = _mm512_max_ps(y[i], zero);
+        JAM_EACH y[i] = _mm512_max_ps(y[i], zero);
         return;
     case UNARY_LEAKY_RELU:
-        TILE_EACH y[i] =
+        JAM_EACH y[i] =
             _mm512_mask_mul_ps(y[i], _mm512_cmp_ps_mask(y[i], zero, _CMP_LT_OQ), y[i], alpha);
         return;
     case UNARY_SIGMOID:
-        tile_sigmoid(s, y, is_coarse);
-        TILE_EACH y[i] = s[i];
+        jam_sigmoid(s, y, is_coarse);
+        JAM_EACH y[i] = s[i];
         return;
     case UNARY_SILU:
-        tile_sigmoid(s, y, is_coarse);
-        TILE_EACH y[i] = _mm512_mul_ps(y[i], s[i]);
+        jam_sigmoid(s, y, is_coarse);
+        JAM_EACH y[i] = _mm512_mul_ps(y[i], s[i]);
         return;
     case UNARY_HARD_SWISH:
-        TILE_EACH y[i] = tile_hard_swish(y[i]);
+        JAM_EACH y[i] = tile_hard_swish(y[i]);
         return;
     default:
         return;
@@ -171,18 +126,18 @@ static inline __attribute__((always_inline)) void tile_finish_vector(const tile_
 #if TILE_INTEGER_SUMS
     const __m512 scale = _mm512_loadu_ps(a->scale + from), bias = _mm512_loadu_ps(a->bias + from);
 #endif
-    for (int p = 0; p < n_pixels; p += TILE_JAM) {
-        __m512 y[TILE_JAM];
-        int64_t at[TILE_JAM];
-        TILE_EACH at[i] = p + i < n_pixels ? p + i : n_pixels - 1;
+    for (int p = 0; p < n_pixels; p += JAM) {
+        __m512 y[JAM];
+        int64_t at[JAM];
+        JAM_EACH at[i] = p + i < n_pixels ? p + i : n_pixels - 1;
 #if TILE_INTEGER_SUMS
-        TILE_EACH y[i] = _mm512_cvtepi32_ps(_mm512_load_si512(sums + at[i] * sums_step));
-        TILE_EACH y[i] = _mm512_fmadd_ps(y[i], scale, bias);
+        JAM_EACH y[i] = _mm512_cvtepi32_ps(_mm512_load_si512(sums + at[i] * sums_step));
+        JAM_EACH y[i] = _mm512_fmadd_ps(y[i], scale, bias);
 #else
-        TILE_EACH y[i] = _mm512_load_ps(sums + at[i] * sums_step);
+        JAM_EACH y[i] = _mm512_load_ps(sums + at[i] * sums_step);
 #endif
         tile_activate(y, op, output != TILE_F32, alpha);
-        TILE_EACH tile_store(dst + at[i] * dst_step, y[i], output, &o, is_full);
+        JAM_EACH tile_store(dst + at[i] * dst_step, y[i], output, &o, is_full);
     }
 }
 
