@@ -1,9 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* kernels/x86/sigmoid_avx512.h — sigmoids of five vectors side by side: the steps of one depend on
- * each other, and the processor looks ahead too little to overlap them by itself.
- *
- * Codes and bf16 need less of it than floats do: coarse, its relative error is 2^-13, less than a
- * hundredth of a step at the largest code. */
+ * each other, and the processor looks ahead too little to overlap them by itself. */
 #ifndef KERNELS_X86_SIGMOID_AVX512_H
 #define KERNELS_X86_SIGMOID_AVX512_H
 
@@ -17,40 +14,35 @@
 enum { JAM = 5 };
 #define JAM_EACH _Pragma("GCC unroll 8") for (int i = 0; i < JAM; i++)
 
-/* x = 2^x: a polynomial of the fraction (minimax on [0,1)), scaled by the whole part. */
-static inline __attribute__((always_inline)) void jam_exp2(__m512 *x, const float *factors,
-                                                           const int degree)
+/* d = 1 + e^-y, by which sigmoid(y) = 1/d and silu(y) = y/d. 2^t is a polynomial of t's fraction
+ * (minimax on [0,1), relative error 7.5e-8), scaled by its whole part. */
+static inline __attribute__((always_inline)) void jam_one_plus_exp(__m512 *d, const __m512 *y)
 {
-    __m512 fraction[JAM], p[JAM];
-    JAM_EACH fraction[i] = _mm512_reduce_ps(x[i], 0x01);
-    JAM_EACH p[i] = _mm512_set1_ps(factors[0]);
-    _Pragma("GCC unroll 8") for (int k = 1; k <= degree; k++) JAM_EACH p[i] =
-        _mm512_fmadd_ps(p[i], fraction[i], _mm512_set1_ps(factors[k]));
-    JAM_EACH x[i] = _mm512_scalef_ps(p[i], x[i]);
+    static const float factors[] = {0.00187757667f, 0.00898934009f, 0.0558263181f,
+                                    0.240153617f,   0.693153073f,   0.999999925f};
+    enum { DEGREE = 5 };
+    __m512 t[JAM], fraction[JAM];
+    JAM_EACH t[i] = _mm512_mul_ps(y[i], _mm512_set1_ps(-1.44269504f));
+    JAM_EACH fraction[i] = _mm512_reduce_ps(t[i], 0x01);
+    JAM_EACH d[i] = _mm512_set1_ps(factors[0]);
+    _Pragma("GCC unroll 8") for (int k = 1; k <= DEGREE; k++) JAM_EACH d[i] =
+        _mm512_fmadd_ps(d[i], fraction[i], _mm512_set1_ps(factors[k]));
+    JAM_EACH d[i] = _mm512_scalef_ps(d[i], t[i]);
+    JAM_EACH d[i] = _mm512_add_ps(d[i], _mm512_set1_ps(1));
 }
 
-/* s = sigmoid(y). For codes and bf16 the relative error of 2^x may be 7.5e-5, and that of the
- * reciprocal 6e-5. */
-static inline __attribute__((always_inline)) void jam_sigmoid(__m512 *s, const __m512 *y,
-                                                              const bool is_coarse)
+static inline __attribute__((always_inline)) void jam_sigmoid(__m512 *y)
 {
-    static const float coarse[] = {0.0780245227f, 0.226067155f, 0.695833541f, 0.999925219f};
-    static const float fine[] = {0.000217022555f, 0.00124396878f, 0.009678841f, 0.055483342f,
-                                 0.240229836f,    0.693146984f,   1.0f};
-    const __m512 one = _mm512_set1_ps(1);
-    JAM_EACH s[i] = _mm512_mul_ps(y[i], _mm512_set1_ps(-1.44269504f));
-    if (is_coarse) {
-        jam_exp2(s, coarse, 3);
-        JAM_EACH s[i] = _mm512_rcp14_ps(_mm512_add_ps(s[i], one));
-        return;
-    }
     __m512 d[JAM];
-    JAM_EACH d[i] = _mm512_min_ps(s[i], _mm512_set1_ps(126)); /* so that d stays finite */
-    jam_exp2(d, fine, 6);
-    JAM_EACH d[i] = _mm512_add_ps(d[i], one);
-    JAM_EACH s[i] = _mm512_rcp14_ps(d[i]);
-    JAM_EACH d[i] = _mm512_fnmadd_ps(d[i], s[i], _mm512_set1_ps(2)); /* one step of Newton's */
-    JAM_EACH s[i] = _mm512_mul_ps(s[i], d[i]);
+    jam_one_plus_exp(d, y);
+    JAM_EACH y[i] = _mm512_div_ps(_mm512_set1_ps(1), d[i]);
+}
+
+static inline __attribute__((always_inline)) void jam_silu(__m512 *y)
+{
+    __m512 d[JAM];
+    jam_one_plus_exp(d, y);
+    JAM_EACH y[i] = _mm512_div_ps(y[i], d[i]);
 }
 
 /* n values; reads and writes none beyond them. */
@@ -58,19 +50,19 @@ static inline void sigmoid_row_avx512(float *to, const float *from, int64_t n)
 {
     enum { STEP = 16 * JAM };
     float rest[STEP] = {0};
-    __m512 x[JAM], s[JAM];
+    __m512 x[JAM];
     int64_t at = 0;
     for (; at + STEP <= n; at += STEP) {
         JAM_EACH x[i] = _mm512_loadu_ps(from + at + 16 * i);
-        jam_sigmoid(s, x, false);
-        JAM_EACH _mm512_storeu_ps(to + at + 16 * i, s[i]);
+        jam_sigmoid(x);
+        JAM_EACH _mm512_storeu_ps(to + at + 16 * i, x[i]);
     }
     if (at == n)
         return;
     memcpy(rest, from + at, (size_t)(n - at) * sizeof *rest);
     JAM_EACH x[i] = _mm512_loadu_ps(rest + 16 * i);
-    jam_sigmoid(s, x, false);
-    JAM_EACH _mm512_storeu_ps(rest + 16 * i, s[i]);
+    jam_sigmoid(x);
+    JAM_EACH _mm512_storeu_ps(rest + 16 * i, x[i]);
     memcpy(to + at, rest, (size_t)(n - at) * sizeof *rest);
 }
 

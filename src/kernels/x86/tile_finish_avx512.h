@@ -15,10 +15,9 @@ static inline __m512 tile_hard_swish(__m512 y)
 }
 
 static inline __attribute__((always_inline)) void tile_activate(__m512 *y, const unary_op op,
-                                                                const bool is_coarse, __m512 alpha)
+                                                                __m512 alpha)
 {
     const __m512 zero = _mm512_setzero_ps();
-    __m512 s[JAM];
     switch (op) {
     case UNARY_RELU:
         JAM_EACH y[i] = _mm512_max_ps(y[i], zero);
@@ -28,12 +27,10 @@ static inline __attribute__((always_inline)) void tile_activate(__m512 *y, const
             _mm512_mask_mul_ps(y[i], _mm512_cmp_ps_mask(y[i], zero, _CMP_LT_OQ), y[i], alpha);
         return;
     case UNARY_SIGMOID:
-        jam_sigmoid(s, y, is_coarse);
-        JAM_EACH y[i] = s[i];
+        jam_sigmoid(y);
         return;
     case UNARY_SILU:
-        jam_sigmoid(s, y, is_coarse);
-        JAM_EACH y[i] = _mm512_mul_ps(y[i], s[i]);
+        jam_silu(y);
         return;
     case UNARY_HARD_SWISH:
         JAM_EACH y[i] = tile_hard_swish(y[i]);
@@ -136,7 +133,7 @@ static inline __attribute__((always_inline)) void tile_finish_vector(const tile_
 #else
         JAM_EACH y[i] = _mm512_load_ps(sums + at[i] * sums_step);
 #endif
-        tile_activate(y, op, output != TILE_F32, alpha);
+        tile_activate(y, op, alpha);
         JAM_EACH tile_store(dst + at[i] * dst_step, y[i], output, &o, is_full);
     }
 }
