@@ -21,6 +21,14 @@ static bool has_bf16(const builder *b)
     return b->options->level >= CPU_AVX512BF16 || b->options->level == CPU_REF;
 }
 
+/* A simulated quantized convolution. The next quantizer rounds its sums to codes, and a code more
+ * or less grows from layer to layer: they are kept as near to the integers' as float32 can be. */
+static bool reads_codes(const builder *b, const node *n)
+{
+    node_id from = graph_producer(b->g, n->inputs[0]);
+    return from != NODE_NONE && graph_node_const(b->g, from)->op == GRAPH_OP_DEQUANTIZE_LINEAR;
+}
+
 conv_desc bind_conv_desc(const builder *b, const node *n)
 {
     const conv_attr *a = &n->attr.conv;
@@ -50,6 +58,7 @@ conv_desc bind_conv_desc(const builder *b, const node *n)
         d->src.type = DTYPE_BF16;
     } else {
         d->math = CONV_F32;
+        d->is_direct = reads_codes(b, n);
         d->src.type = d->dst.type = DTYPE_F32;
     }
     return made;

@@ -36,7 +36,8 @@ typedef struct conv_desc {
     int x_zero;
     float out_scale; /* 0: the result is stored as it is */
     int out_zero;
-    bool exact; /* equal to the reference bit for bit (CONV_INT8) */
+    bool exact;     /* equal to the reference bit for bit (CONV_INT8) */
+    bool is_direct; /* CONV_F32: plain sums of products, not Winograd's, whose roundings differ */
     int threads;
 } conv_desc;
 

@@ -56,9 +56,9 @@ static bool can(const conv_desc *d, cpu_level level)
 {
     enum { MIN_CHANNELS = 32 };
     const tile_kernel *k = kernel_for(level);
-    return k && d->math == CONV_F32 && !d->exact && is_plain_3x3(d) && d->src.type == DTYPE_F32 &&
-           d->dst.type == DTYPE_F32 && d->out_scale <= 0 && k->finish(d) &&
-           d->src.dim[1] % WINOGRAD_LANES == 0 && d->src.dim[1] >= MIN_CHANNELS &&
+    return k && d->math == CONV_F32 && !d->exact && !d->is_direct && is_plain_3x3(d) &&
+           d->src.type == DTYPE_F32 && d->dst.type == DTYPE_F32 && d->out_scale <= 0 &&
+           k->finish(d) && d->src.dim[1] % WINOGRAD_LANES == 0 && d->src.dim[1] >= MIN_CHANNELS &&
            d->dst.dim[1] >= MIN_CHANNELS && view_is_nhwc(&d->src, NULL) &&
            view_is_nhwc(&d->dst, NULL) && view_count(&d->dst) > 0 && view_count(&d->src) > 0;
 }
