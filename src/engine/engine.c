@@ -16,8 +16,8 @@ ptq_status engine_shared_create(int threads, cpu_level level, engine_shared **ou
         return error_no_memory(err, sizeof *s, "an engine");
     s->n_refs = 1;
     s->pool = pool_create(threads);
-    ptq_status status =
-        s->pool ? conv_context_create(level, &s->convs, err) : error_no_memory(err, 0, "threads");
+    ptq_status status = s->pool ? conv_context_create(level, s->pool, &s->convs, err)
+                                : error_no_memory(err, 0, "threads");
     if (status != PTQ_OK) {
         engine_shared_unref(s);
         return status;

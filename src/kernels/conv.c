@@ -21,12 +21,13 @@ int64_t conv_depth(const conv_desc *d)
     return d->src.dim[1] / d->groups * d->kernel[0] * d->kernel[1];
 }
 
-ptq_status conv_context_create(cpu_level level, conv_context **out, ptq_error *err)
+ptq_status conv_context_create(cpu_level level, pool *threads, conv_context **out, ptq_error *err)
 {
     conv_context *c = mem_zalloc(sizeof *c);
     if (!c)
         return error_no_memory(err, sizeof *c, "a convolution context");
     c->level = level;
+    c->threads = threads;
     *out = c;
     return PTQ_OK;
 }

@@ -15,6 +15,7 @@
 
 #include "base/cpu.h"
 #include "base/error.h"
+#include "base/pool.h"
 #include "kernels/kernel.h"
 
 typedef enum conv_math {
@@ -83,9 +84,11 @@ struct conv_impl {
     void (*destroy)(conv *c);
 };
 
-/* `level` caps the instruction set. oneDNN can be capped once per process only, before it first
- * computes: when a lower cap comes too late, its kernels are used as they are. */
-PTQ_CHECKED ptq_status conv_context_create(cpu_level level, conv_context **out, ptq_error *err);
+/* Weights are packed by `threads`, borrowed. `level` caps the instruction set. oneDNN can be capped
+ * once per process only, before it first computes: when a lower cap comes too late, its kernels are
+ * used as they are. */
+PTQ_CHECKED ptq_status conv_context_create(cpu_level level, pool *threads, conv_context **out,
+                                           ptq_error *err);
 void conv_context_destroy(conv_context *c); /* NULL allowed; after its convolutions */
 
 /* What conv_create() will try first for packed images like these. */

@@ -25,6 +25,7 @@ typedef struct packed_weights {
 
 struct conv_context {
     cpu_level level;
+    pool *threads;          /* borrowed: to pack with */
     struct dnnl_home *dnnl; /* created when first needed; NULL before */
     packed_weights *packed;
     int n_packed, cap_packed;

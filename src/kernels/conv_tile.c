@@ -136,22 +136,30 @@ static void put_weight(const tile_conv *c, char *to, const void *weight, int64_t
     }
 }
 
-/* From [oc][ic][tap] to [block][tap][group][channel][in the group]. */
-static void fill_packed(const tile_conv *c, const void *weight, char *to)
+typedef struct pack_job {
+    const tile_conv *c;
+    const void *weight;
+} pack_job;
+
+/* One block from [oc][ic][tap] to [tap][group][channel][in the group]. */
+static void pack_block(void *context, int part)
 {
+    const pack_job *j = context;
+    const tile_conv *c = j->c;
     const conv_desc *d = &c->base.desc;
-    int64_t oc = d->dst.dim[1], ic = d->src.dim[1], taps = d->kernel[0] * d->kernel[1];
-    int64_t groups = groups_per_tap(c), group = c->k->group, size = TILE_GROUP_BYTES / group;
-    for (int64_t o = 0; o < oc; o++) {
-        int64_t from = o / block_channels(c->k) * block_channels(c->k);
-        int64_t channels = vectors_of_block(c, from) * c->k->lanes;
-        char *block = to + (size_t)(from / block_channels(c->k)) * c->block_bytes;
-        for (int64_t i = 0; i < ic; i++)
-            for (int64_t t = 0; t < taps; t++) {
-                int64_t at = ((t * groups + i / group) * channels + o - from) * TILE_GROUP_BYTES;
-                put_weight(c, block + at + i % group * size, weight, (o * ic + i) * taps + t);
-            }
-    }
+    int64_t ic = d->src.dim[1], taps = d->kernel[0] * d->kernel[1], groups = groups_per_tap(c);
+    int64_t group = c->k->group, size = TILE_GROUP_BYTES / group;
+    int64_t from = (int64_t)part * block_channels(c->k);
+    int64_t channels = vectors_of_block(c, from) * c->k->lanes;
+    int64_t n = d->dst.dim[1] - from < channels ? d->dst.dim[1] - from : channels;
+    char *block = (char *)blob_data(c->packed) + (size_t)part * c->block_bytes;
+    for (int64_t i = 0; i < ic; i++)
+        for (int64_t t = 0; t < taps; t++) {
+            char *to = block + (t * groups + i / group) * channels * TILE_GROUP_BYTES;
+            for (int64_t o = 0; o < n; o++)
+                put_weight(c, to + o * TILE_GROUP_BYTES + i % group * size, j->weight,
+                           ((from + o) * ic + i) * taps + t);
+        }
 }
 
 /* What the packed form depends on beside the weights. */
@@ -181,7 +189,8 @@ static ptq_status pack_weights(tile_conv *c, const conv_weights *w, conv_context
         is_whole ? blob_create_unset(c->base.packed_bytes) : blob_create(c->base.packed_bytes);
     if (!c->packed)
         return error_no_memory(err, c->base.packed_bytes, "packed weights");
-    fill_packed(c, w->weight, blob_data(c->packed));
+    pack_job job = {c, w->weight};
+    pool_run(context->threads, (int)blocks, pack_block, &job);
     return w->is_lasting ? conv_context_keep(context, &key, c->packed, err) : PTQ_OK;
 }
 

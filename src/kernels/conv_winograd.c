@@ -107,16 +107,22 @@ static int block_channels(const winograd_conv *c, int64_t block)
     return left > c->k->lanes ? BLOCK : c->k->lanes;
 }
 
-static void fill_packed(const winograd_conv *c, const float *weight)
+typedef struct pack_job {
+    const winograd_conv *c;
+    const float *weight;
+} pack_job;
+
+static void pack_block(void *context, int part)
 {
-    int64_t ic = c->base.desc.src.dim[1];
-    for (int64_t o = 0; o < c->base.desc.dst.dim[1]; o++) {
-        int64_t channels = block_channels(c, o / BLOCK);
-        float *block =
-            (float *)blob_data(c->packed) + o / BLOCK * WINOGRAD_POSITIONS * ic * BLOCK + o % BLOCK;
-        for (int64_t i = 0; i < ic; i++)
-            transform_weight(weight + (o * ic + i) * 9, block + i * channels, ic * channels);
-    }
+    const pack_job *j = context;
+    const winograd_conv *c = j->c;
+    int64_t ic = c->base.desc.src.dim[1], from = (int64_t)part * BLOCK;
+    int64_t channels = block_channels(c, part), left = c->base.desc.dst.dim[1] - from;
+    float *block = (float *)blob_data(c->packed) + part * WINOGRAD_POSITIONS * ic * BLOCK;
+    for (int64_t i = 0; i < ic; i++)
+        for (int64_t o = 0; o < channels && o < left; o++)
+            transform_weight(j->weight + ((from + o) * ic + i) * 9, block + i * channels + o,
+                             ic * channels);
 }
 
 static ptq_status pack_weights(winograd_conv *c, const conv_weights *w, conv_context *context,
@@ -137,7 +143,8 @@ static ptq_status pack_weights(winograd_conv *c, const conv_weights *w, conv_con
         is_whole ? blob_create_unset(c->base.packed_bytes) : blob_create(c->base.packed_bytes);
     if (!c->packed)
         return error_no_memory(err, c->base.packed_bytes, "packed weights");
-    fill_packed(c, w->weight);
+    pack_job job = {c, w->weight};
+    pool_run(context->threads, (int)n_blocks(c), pack_block, &job);
     return w->is_lasting ? conv_context_keep(context, &key, c->packed, err) : PTQ_OK;
 }
 

@@ -142,10 +142,13 @@ static char *run(const conv_impl *impl, const conv_case *c, cpu_level level)
     conv_context *context;
     if (impl->level > level || !impl->can(&c->desc, level))
         return NULL;
-    assert_ok(conv_context_create(level, &context, &err));
+    pool *threads = pool_create(2);
+    assert_non_null(threads);
+    assert_ok(conv_context_create(level, threads, &context, &err));
     ptq_status status = impl->create(&c->desc, &c->weights, context, &made, &err);
     if (status == PTQ_UNSUPPORTED) {
         conv_context_destroy(context);
+        pool_destroy(threads);
         return NULL;
     }
     assert_ok(status);
@@ -158,6 +161,7 @@ static char *run(const conv_impl *impl, const conv_case *c, cpu_level level)
     mem_free(scratch);
     conv_destroy(made);
     conv_context_destroy(context);
+    pool_destroy(threads);
     return dst;
 }
 
