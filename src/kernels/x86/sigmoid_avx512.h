@@ -9,10 +9,10 @@
 #include <stdint.h>
 #include <string.h>
 
-/* Pixels finished side by side: the steps of one value depend on each other, and the processor
- * looks ahead too little to overlap them by itself. */
+#include "kernels/x86/unroll.h"
+
 enum { JAM = 5 };
-#define JAM_EACH _Pragma("GCC unroll 8") for (int i = 0; i < JAM; i++)
+#define JAM_EACH UNROLLED for (int i = 0; i < JAM; i++)
 
 /* d = 1 + e^-y, by which sigmoid(y) = 1/d and silu(y) = y/d. 2^t is a polynomial of t's fraction
  * (minimax on [0,1), relative error 7.5e-8), scaled by its whole part. */
@@ -25,7 +25,7 @@ static inline __attribute__((always_inline)) void jam_one_plus_exp(__m512 *d, co
     JAM_EACH t[i] = _mm512_mul_ps(y[i], _mm512_set1_ps(-1.44269504f));
     JAM_EACH fraction[i] = _mm512_reduce_ps(t[i], 0x01);
     JAM_EACH d[i] = _mm512_set1_ps(factors[0]);
-    _Pragma("GCC unroll 8") for (int k = 1; k <= DEGREE; k++) JAM_EACH d[i] =
+    UNROLLED for (int k = 1; k <= DEGREE; k++) JAM_EACH d[i] =
         _mm512_fmadd_ps(d[i], fraction[i], _mm512_set1_ps(factors[k]));
     JAM_EACH d[i] = _mm512_scalef_ps(d[i], t[i]);
     JAM_EACH d[i] = _mm512_add_ps(d[i], _mm512_set1_ps(1));

@@ -7,8 +7,8 @@
  *
  * and gets `tile_sums`, the table of tile_kernel.sum. */
 #include "kernels/tile.h"
+#include "kernels/x86/unroll.h"
 
-#define TILE_UNROLLED _Pragma("GCC unroll 16")
 enum { TILE_LANES = sizeof(TILE_VECTOR) / 4 };
 
 /* The sums stay in registers: every loop over pixels and vectors is unrolled. Pixels are addressed
@@ -20,9 +20,9 @@ static inline __attribute__((always_inline)) void tile_sum(const tile_sum_args *
     const char *w = a->weight, *first = a->first;
     const int64_t step = a->pixel_step;
     TILE_FLIP(a);
-    TILE_UNROLLED
+    UNROLLED
     for (int p = 0; p < pixels; p++)
-        TILE_UNROLLED
+        UNROLLED
     for (int v = 0; v < vectors; v++)
         sum[p][v] = TILE_LOAD(first + v * (int)sizeof(TILE_VECTOR));
     for (int64_t r = 0; r < a->n_runs; r++) {
@@ -30,23 +30,23 @@ static inline __attribute__((always_inline)) void tile_sum(const tile_sum_args *
         const char *end = x + a->n_groups * TILE_GROUP_BYTES;
         for (; x < end; x += TILE_GROUP_BYTES) {
             TILE_VECTOR weight[TILE_MAX_VECTORS];
-            TILE_UNROLLED
+            UNROLLED
             for (int v = 0; v < vectors; v++)
                 weight[v] = TILE_LOAD(w + v * (int)sizeof(TILE_VECTOR));
             w += vectors * (int)sizeof(TILE_VECTOR);
-            TILE_UNROLLED
+            UNROLLED
             for (int p = 0; p < pixels; p++) {
                 TILE_VECTOR group = TILE_GROUP(x + p / 4 * 4 * step + p % 4 * step);
-                TILE_UNROLLED
+                UNROLLED
                 for (int v = 0; v < vectors; v++)
                     sum[p][v] = TILE_DOT(sum[p][v], group, weight[v]);
             }
         }
     }
     char *sums = a->sums;
-    TILE_UNROLLED
+    UNROLLED
     for (int p = 0; p < pixels; p++)
-        TILE_UNROLLED
+        UNROLLED
     for (int v = 0; v < vectors; v++)
         TILE_STORE(sums + (p * vectors + v) * (int)sizeof(TILE_VECTOR), sum[p][v]);
 }

@@ -3,12 +3,14 @@
 
 #include <immintrin.h>
 
+#include "kernels/x86/unroll.h"
+
 /* Twelve independent accumulators hide the latency of a fused multiply-add on two ports. */
 double peak_loop_f32_avx2(long rounds)
 {
     enum { N = 12 };
     __m256 acc[N];
-#pragma GCC unroll 16
+    UNROLLED
     for (int i = 0; i < N; i++) {
         acc[i] = _mm256_setzero_ps();
         __asm__ volatile("" : "+x"(acc[i])); /* not known to be equal */
@@ -16,11 +18,11 @@ double peak_loop_f32_avx2(long rounds)
     __m256 a = _mm256_setzero_ps(), b = _mm256_setzero_ps();
     for (long r = 0; r < rounds; r++) {
         __asm__ volatile("" : "+x"(a), "+x"(b)); /* keeps the loop from being folded */
-#pragma GCC unroll 16
+        UNROLLED
         for (int i = 0; i < N; i++)
             acc[i] = _mm256_fmadd_ps(a, b, acc[i]);
     }
-#pragma GCC unroll 16
+    UNROLLED
     for (int i = 0; i < N; i++)
         __asm__ volatile("" : "+x"(acc[i]));
     return (double)rounds * N * 8 * 2;

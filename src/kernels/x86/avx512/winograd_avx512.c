@@ -3,7 +3,9 @@
 
 #include <immintrin.h>
 
-#define EACH(n) _Pragma("GCC unroll 16") for (int i = 0; i < (n); i++)
+#include "kernels/x86/unroll.h"
+
+#define EACH(n) UNROLLED for (int i = 0; i < (n); i++)
 
 /* One dimension of B^T d: four values at x[0], x[step], ... */
 static inline void input_line(__m512 *x, const int step)

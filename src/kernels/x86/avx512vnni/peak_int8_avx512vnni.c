@@ -3,13 +3,15 @@
 
 #include <immintrin.h>
 
+#include "kernels/x86/unroll.h"
+
 /* Twelve independent accumulators hide the latency of vpdpbusd on two ports. In assembly because
  * compilers copy the accumulator around the intrinsic, which halves the speed measured. */
 double peak_loop_int8_avx512vnni(long rounds)
 {
     enum { N = 12 };
     __m512i acc[N];
-#pragma GCC unroll 16
+    UNROLLED
     for (int i = 0; i < N; i++) {
         acc[i] = _mm512_setzero_si512();
         __asm__ volatile("" : "+v"(acc[i])); /* not known to be equal */
@@ -17,11 +19,11 @@ double peak_loop_int8_avx512vnni(long rounds)
     __m512i a = _mm512_setzero_si512(), b = _mm512_setzero_si512();
     for (long r = 0; r < rounds; r++) {
         __asm__ volatile("" : "+v"(a), "+v"(b)); /* keeps the loop from being folded */
-#pragma GCC unroll 16
+        UNROLLED
         for (int i = 0; i < N; i++)
             __asm__("vpdpbusd %2, %1, %0" : "+v"(acc[i]) : "v"(a), "v"(b));
     }
-#pragma GCC unroll 16
+    UNROLLED
     for (int i = 0; i < N; i++)
         __asm__ volatile("" : "+v"(acc[i]));
     return (double)rounds * N * 64 * 2;
