@@ -93,22 +93,29 @@ static ptq_status sniff(const char *path, const unsigned char *head, size_t size
     return PTQ_OK;
 }
 
-static ptq_status load(model *m, const model_options *options, const ptq_env *env, ptq_error *err)
+static ptq_status identify(model *m, const model_options *options, const ptq_env *env,
+                           import_fn *import, ptq_error *err)
 {
     unsigned char head[HEAD_BYTES];
-    import_fn import = NULL;
     size_t max_bytes = options && options->max_bytes ? options->max_bytes : DEFAULT_MAX_BYTES;
     PTQ_TRY(examine(m->path, max_bytes, m, head, err));
     PTQ_TRY(env_check_cancel(env, err));
-    PTQ_TRY(sniff(m->path, head, m->file_bytes, &import, err));
+    PTQ_TRY(sniff(m->path, head, m->file_bytes, import, err));
+    m->format = *import == onnx_import ? MODEL_ONNX : MODEL_PT;
+    return PTQ_OK;
+}
+
+static ptq_status load(model *m, const model_options *options, const ptq_env *env, ptq_error *err)
+{
+    import_fn import = NULL;
+    PTQ_TRY(identify(m, options, env, &import, err));
     if (import == onnx_import && options && (options->cfg || options->weights))
         return error_set(err, PTQ_USAGE,
                          "'%s' is an ONNX file: --cfg and --weights are for checkpoints", m->path);
     return import(m->path, options, env, m, err);
 }
 
-ptq_status model_load(const char *path, const model_options *options, const ptq_env *env,
-                      model **out, ptq_error *err)
+static ptq_status model_named(const char *path, model **out, ptq_error *err)
 {
     model *m = mem_zalloc(sizeof *m);
     if (m)
@@ -117,7 +124,30 @@ ptq_status model_load(const char *path, const model_options *options, const ptq_
         model_destroy(m);
         return error_no_memory(err, sizeof *m, "a model");
     }
+    *out = m;
+    return PTQ_OK;
+}
+
+ptq_status model_load(const char *path, const model_options *options, const ptq_env *env,
+                      model **out, ptq_error *err)
+{
+    model *m = NULL;
+    PTQ_TRY(model_named(path, &m, err));
     ptq_status status = load(m, options, env, err);
+    if (status == PTQ_OK)
+        *out = m;
+    else
+        model_destroy(m);
+    return status;
+}
+
+ptq_status model_identify(const char *path, const model_options *options, const ptq_env *env,
+                          model **out, ptq_error *err)
+{
+    model *m = NULL;
+    import_fn import = NULL;
+    PTQ_TRY(model_named(path, &m, err));
+    ptq_status status = identify(m, options, env, &import, err);
     if (status == PTQ_OK)
         *out = m;
     else

@@ -41,6 +41,11 @@ PTQ_CHECKED ptq_status model_load(const char *path, const model_options *options
                                   const ptq_env *env, model **out, ptq_error *err);
 void model_destroy(model *m); /* NULL allowed */
 
+/* Kind, size and checksum of a model file, and nothing of what is in it: graph stays NULL. For
+ * those who read the file in their own way. */
+PTQ_CHECKED ptq_status model_identify(const char *path, const model_options *options,
+                                      const ptq_env *env, model **out, ptq_error *err);
+
 /* The two doors behind model_load(); `m` has path, sha256 and file_bytes already. */
 PTQ_CHECKED ptq_status pt_import(const char *path, const model_options *options, const ptq_env *env,
                                  model *m, ptq_error *err);

@@ -55,7 +55,7 @@ bool onnx_is_default_domain(const char *domain)
     return !domain || !*domain || strcmp(domain, "ai.onnx") == 0;
 }
 
-static ptq_status check_model(onnx_file *f, ptq_error *err)
+static ptq_status check_model(onnx_file *f, const onnx_limits *limits, ptq_error *err)
 {
     const Onnx__ModelProto *m = f->model;
     if (!m->graph || !m->has_ir_version)
@@ -67,7 +67,8 @@ static ptq_status check_model(onnx_file *f, ptq_error *err)
             opset = m->opset_import[i]->version;
     if (opset == 0)
         return error_set(err, PTQ_FORMAT, "it does not say which ONNX opset it needs");
-    if (opset < ONNX_MIN_OPSET || opset > ONNX_MAX_OPSET)
+    bool is_in_range = opset >= ONNX_MIN_OPSET && opset <= ONNX_MAX_OPSET;
+    if (!is_in_range && !(limits->any_opset && opset > 0 && opset < 1000))
         return error_set(err, PTQ_UNSUPPORTED,
                          "ONNX opset %" PRId64 " is not supported, only %d to %d; export the model "
                          "again with opset 13",
@@ -86,7 +87,7 @@ ptq_status onnx_file_open(const char *path, const onnx_limits *limits, onnx_file
     ptq_status status = unpack(data, size, limits, &f, err);
     mem_free(data);
     if (status == PTQ_OK)
-        status = check_model(&f, err);
+        status = check_model(&f, limits, err);
     if (status != PTQ_OK) {
         onnx_file_close(&f);
         return status;

@@ -25,6 +25,7 @@ typedef struct onnx_file {
 typedef struct onnx_limits {
     size_t max_bytes; /* of the file */
     int max_depth;    /* of nested messages */
+    bool any_opset;   /* also those that cannot be imported: the file is only looked at */
 } onnx_limits;
 
 PTQ_CHECKED ptq_status onnx_file_open(const char *path, const onnx_limits *limits, onnx_file *out,

@@ -12,19 +12,24 @@
 #include "base/half.h"
 #include "base/mem.h"
 
-ptq_status onnx_graph_type(int code, dtype *type, ptq_error *err)
+const char *onnx_type_name(int code)
 {
     static const char *const names[] = {
-        "undefined",      "float",      "uint8",          "int8",       "uint16",   "int16",
-        "int32",          "int64",      "string",         "bool",       "float16",  "double",
-        "uint32",         "uint64",     "complex64",      "complex128", "bfloat16", "float8e4m3fn",
-        "float8e4m3fnuz", "float8e5m2", "float8e5m2fnuz", "uint4",      "int4",     "float4e2m1"};
+        "undefined",      "float",    "uint8",        "int8",           "uint16",
+        "int16",          "int32",    "int64",        "string",         "bool",
+        "float16",        "double",   "uint32",       "uint64",         "complex64",
+        "complex128",     "bfloat16", "float8e4m3fn", "float8e4m3fnuz", "float8e5m2",
+        "float8e5m2fnuz", "uint4",    "int4",         "float4e2m1",     "float8e8m0",
+        "uint2",          "int2"};
+    return code >= 0 && (size_t)code < sizeof names / sizeof *names ? names[code] : "unknown";
+}
+
+ptq_status onnx_graph_type(int code, dtype *type, ptq_error *err)
+{
     dtype t;
-    if (!dtype_from_onnx(code, &t)) {
-        bool known = code >= 0 && (size_t)code < sizeof names / sizeof *names;
+    if (!dtype_from_onnx(code, &t))
         return error_set(err, PTQ_UNSUPPORTED, "the element type %s (%d) is not supported",
-                         known ? names[code] : "unknown", code);
-    }
+                         onnx_type_name(code), code);
     bool is_float = t == DTYPE_F16 || t == DTYPE_BF16 || t == DTYPE_F64;
     *type = is_float ? DTYPE_F32 : t;
     return PTQ_OK;

@@ -22,6 +22,8 @@ typedef struct onnx_values {
     blob *data; /* owned by whoever holds this: blob_unref() */
 } onnx_values;
 
+/* "float16"; "unknown" for a number that ONNX does not use. */
+const char *onnx_type_name(int code);
 /* The type a value of ONNX type `code` has in the graph; PTQ_UNSUPPORTED names the type. */
 PTQ_CHECKED ptq_status onnx_graph_type(int code, dtype *type, ptq_error *err);
 
