@@ -224,12 +224,17 @@ static inline void output(file *f, const char *name)
     f->outputs[f->graph.n_output++] = value(f, name, 0, NULL);
 }
 
-static inline ptq_status import(file *f, model *m)
+static inline void save(file *f)
 {
     size_t size = onnx__model_proto__get_packed_size(&f->model);
     uint8_t *bytes = arena_alloc(f->a, size + 1, 1);
     onnx__model_proto__pack(&f->model, bytes);
     assert_ok(file_write(f->path, bytes, size, &err));
+}
+
+static inline ptq_status import(file *f, model *m)
+{
+    save(f);
     *m = (model){0};
     return onnx_import(f->path, NULL, NULL, m, &err);
 }
