@@ -252,6 +252,17 @@ PTQ_API_VOID void ptq_compare_options_init(ptq_compare_options *o);
 PTQ_API ptq_status ptq_compare(ptq_model *a, ptq_model *b, const ptq_compare_options *o,
                                const ptq_env *env, ptq_result **out, ptq_error *err);
 
+typedef struct ptq_lint_options {
+    const char *target; /* "tensorrt10" (default), "tensorrt11", "onnxruntime" */
+    size_t max_bytes;   /* refuse larger files and tensors; 0: 4 GiB */
+} ptq_lint_options;
+PTQ_API_VOID void ptq_lint_options_init(ptq_lint_options *o);
+/* What the target will refuse or run slower, and in which precision each layer will run. Takes the
+ * path of an ONNX file and not a model: also files that ptq_model_load() refuses can be judged. The
+ * target is not run; this is a forecast. The verdict is PTQ_NO when a finding is an error. */
+PTQ_API ptq_status ptq_lint(const char *path, const ptq_lint_options *o, const ptq_env *env,
+                            ptq_result **out, ptq_error *err);
+
 #ifdef __cplusplus
 }
 #endif

@@ -42,7 +42,7 @@ typedef struct command {
 } command;
 
 extern const command cmd_list, cmd_info, cmd_run, cmd_eval, cmd_calibrate, cmd_quantize,
-    cmd_sensitivity, cmd_export, cmd_bench, cmd_compare;
+    cmd_sensitivity, cmd_export, cmd_bench, cmd_compare, cmd_lint;
 
 /* In the order in which a person meets them; ends with NULL. */
 extern const command *const COMMANDS[];

@@ -176,7 +176,8 @@ void help_exit_codes(void)
         const char *meaning;
     } CODES[] = {
         {PTQ_OK, "done, and every gate that was asked for is met"},
-        {PTQ_NO, "ran to the end, and the answer is no: --max-drop exceeded, models differ"},
+        {PTQ_NO,
+         "ran to the end, and the answer is no: --max-drop exceeded, models differ, lint errors"},
         {PTQ_USAGE, "the command line, or a configuration file, is wrong"},
         {PTQ_IO, "a file or the data set cannot be read or written"},
         {PTQ_FORMAT, "the model is malformed, or holds something that is not supported"},

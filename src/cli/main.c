@@ -13,9 +13,8 @@
 #include "suggest.h"
 
 const command *const COMMANDS[] = {
-    &cmd_info,        &cmd_eval,    &cmd_quantize, &cmd_calibrate,
-    &cmd_sensitivity, &cmd_compare, &cmd_export,   &cmd_bench,
-    &cmd_run,         &cmd_list,    NULL,
+    &cmd_info, &cmd_eval,   &cmd_quantize, &cmd_calibrate, &cmd_sensitivity, &cmd_compare,
+    &cmd_lint, &cmd_export, &cmd_bench,    &cmd_run,       &cmd_list,        NULL,
 };
 
 /* The one global of the program: a signal handler has no other way. */

@@ -23,6 +23,7 @@ static const struct {
     {"compare", text_compare},
     {"sensitivity", text_sensitivity},
     {"bench", text_bench},
+    {"lint", text_lint},
 };
 
 void text_shape(str *out, const json_t *shape)

@@ -161,13 +161,47 @@ static void test_bench_and_small_ones(void **state)
     expect("unheard-of", "{\"a\":1}", 100, "{\n  \"a\": 1\n}\n");
 }
 
+/* Forecast, findings by rule with what mends them once, the sum. */
+static void test_lint(void **state)
+{
+    (void)state;
+    expect(
+        "lint",
+        "{\"schema\":1,\"config\":{\"target\":\"tensorrt10\"},\"result\":{"
+        "\"counts\":{\"error\":2,\"warning\":1,\"info\":0},\"forecast\":["
+        "{\"node\":\"a\",\"op\":\"Conv\",\"precision\":\"int8\",\"reason\":\"r 1\"},"
+        "{\"node\":\"bb\",\"op\":\"Conv\",\"precision\":\"fp16\",\"reason\":\"r2\"},"
+        "{\"node\":\"c\",\"op\":\"Conv\",\"precision\":\"int8\",\"reason\":\"r3\"}],"
+        "\"findings\":["
+        "{\"rule\":\"x\",\"severity\":\"error\",\"node\":\"n1\",\"message\":\"m1\",\"fix\":\"f\"},"
+        "{\"rule\":\"x\",\"severity\":\"error\",\"node\":\"n2\",\"message\":\"m2\",\"fix\":\"f\"},"
+        "{\"rule\":\"y\",\"severity\":\"warning\",\"node\":\"\",\"message\":\"m3\",\"fix\":\"g\"}"
+        "]}}",
+        100,
+        "  layer  op    precision  why\n"
+        "  a      Conv  int8       r 1\n"
+        "  bb     Conv  fp16       r2\n"
+        "  c      Conv  int8       r3\n"
+        "error: x, 2 times\n"
+        "  n1\n"
+        "    m1\n"
+        "  n2\n"
+        "    m2\n"
+        "  fix: f\n"
+        "warning: y\n"
+        "  m3\n"
+        "  fix: g\n"
+        "3 layers: 2 int8, 1 fp16 (a forecast: tensorrt10 was not run)\n"
+        "2 errors, 1 warnings, 0 notes: tensorrt10 will refuse this file\n");
+}
+
 /* Every table of an empty and of an ill-typed document: some text or none, never a crash. */
 static void test_nothing_is_required(void **state)
 {
     (void)state;
-    static const char *const COMMANDS[] = {"info",     "machine", "run",        "list",
-                                           "export",   "eval",    "bench",      "calibrate",
-                                           "quantize", "compare", "sensitivity"};
+    static const char *const COMMANDS[] = {"info",     "machine", "run",         "list",
+                                           "export",   "eval",    "bench",       "calibrate",
+                                           "quantize", "compare", "sensitivity", "lint"};
     static const char *const DOCUMENTS[] = {
         "{}",
         "[]",
@@ -210,6 +244,7 @@ int main(void)
         cmocka_unit_test(test_info_structure),
         cmocka_unit_test(test_sensitivity_shows_the_top),
         cmocka_unit_test(test_bench_and_small_ones),
+        cmocka_unit_test(test_lint),
         cmocka_unit_test(test_nothing_is_required),
         cmocka_unit_test(test_table_counts_characters),
     };
