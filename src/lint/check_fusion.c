@@ -142,10 +142,12 @@ static void check_residual(lint *l, const net_node *add)
 
 /* ---- casts ---- */
 
+/* Between float types, and of what the network computes: its input may come in another type. */
 static bool is_float_cast(const net *n, const net_node *node)
 {
     uint32_t x = node ? net_input(node, 0) : NET_NONE;
-    return net_is(node, "Cast") && x != NET_NONE && net_type_is_float(n->values[x].type) &&
+    return net_is(node, "Cast") && x != NET_NONE && !n->values[x].is_input &&
+           net_type_is_float(n->values[x].type) &&
            net_type_is_float((int)net_attr_int(node, "to", 0));
 }
 

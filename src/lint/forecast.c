@@ -103,7 +103,7 @@ static void expect_onnxruntime(lint *l, const layer *a)
         return;
     }
     lint_expect(l, a->node, "fp32", obstacle);
-    if (a->data || (a->weight && a->has_weight && is_8bit(a->weight)))
+    if (a->weight && a->has_weight && is_8bit(a->weight))
         lint_add(l, (lint_place){RULE_RUNS_IN_FLOAT, a->node, NULL}, "%s runs in float32: %s",
                  a->node->op, obstacle);
 }

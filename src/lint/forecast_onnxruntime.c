@@ -153,7 +153,7 @@ const char *onnxruntime_obstacle(lint *l, const layer *a)
     const char *without_output, *why = input_obstacle(l, a, x, w);
     bool has_output = quantizer_after(l, a->node, &without_output) != NULL;
     if (!why && !has_output && (is_conv || !w))
-        why = without_output;
+        why = w ? without_output : "its weight is not quantized";
     if (!why && !is_matmul)
         why = bias_obstacle(l, a, has_output);
     return why;

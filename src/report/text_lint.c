@@ -115,5 +115,5 @@ void text_lint(str *out, const report_view *view)
     if (!isnan(errors))
         str_addf(out, "%.0f errors, %.0f warnings, %.0f notes: %s %s\n", errors,
                  field_number(counts, "warning"), field_number(counts, "info"), target_of(view),
-                 errors > 0 ? "will refuse this file" : "will take this file");
+                 errors > 0 ? "will refuse this file" : "should take this file");
 }

@@ -481,11 +481,22 @@ static void residual_codes(file *f)
     block_with(f, "b.in.dq");
 }
 
-static void cast_between(file *f)
+/* `x` -> Cast -> the quantizer `q` */
+static void cast_before(file *f, const char *x, const char *q)
 {
     start_pair(f);
-    attr_int(f, named(f, "cast", op(f, "Cast", "images", "c")), "to", FLOAT);
-    set_input(f, "a.in.q", 0, "c");
+    attr_int(f, named(f, "cast", op(f, "Cast", x, "c")), "to", FLOAT);
+    set_input(f, q, 0, "c");
+}
+
+static void cast_between(file *f)
+{
+    cast_before(f, "r", "b.in.q");
+}
+
+static void cast_of_input(file *f)
+{
+    cast_before(f, "images", "a.in.q");
 }
 
 /* y1 and y2 meet in a Concat that "d" reads with scale 0.2; "c" reads y1 with `scale`. */

@@ -67,7 +67,7 @@ static const rule_case CASES[] = {
     {RULE_SPLITS_FUSION, TRT10, split_relu, start_pair, "s.q", "before 'relu' (Relu)"},
     {RULE_SPLITS_FUSION, TRT10, split_silu, whole_silu, "s.q", "(Sigmoid)"},
     {RULE_RESIDUAL_NOT_QUANTIZED, TRT10, residual_float, residual_codes, "add", "'r' comes in"},
-    {RULE_CAST_AT_QUANTIZER, TRT10, cast_between, start_pair, "a.in.q", "'cast' (Cast)"},
+    {RULE_CAST_AT_QUANTIZER, TRT10, cast_between, cast_of_input, "b.in.q", "'cast' (Cast)"},
     {RULE_CONCAT_SCALE_CLASH, TRT10, concat_clash, concat_shared, "concat", "(2.50 times)"},
     {RULE_REQUANTIZE, TRT10, two_scales, one_scale, "relu", "'r' has scale 0."},
     {RULE_REFORMAT, TRT10, two_forms, start_pair, "relu", "in float by"},
