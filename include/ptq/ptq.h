@@ -220,8 +220,9 @@ typedef struct ptq_export_options {
     const char *output;
     int image_size;   /* 640 */
     int batch;        /* 1; -1: dynamic */
-    int opset;        /* 13 */
+    int opset;        /* 0: 13, or 19 for a float16 graph with quantizers */
     const char *head; /* "decoded" or "raw" */
+    bool half;        /* float16 but for the decode; a file that is so already stays so */
     bool force;
 } ptq_export_options;
 PTQ_API_VOID void ptq_export_options_init(ptq_export_options *o);

@@ -6,7 +6,7 @@
 
 void ptq_export_options_init(ptq_export_options *o)
 {
-    *o = (ptq_export_options){.image_size = 640, .batch = 1, .opset = 13, .head = "decoded"};
+    *o = (ptq_export_options){.image_size = 640, .batch = 1, .head = "decoded"};
 }
 
 static ptq_status export_to(api_call *call, ptq_model *m, const ptq_export_options *o,
@@ -15,7 +15,10 @@ static ptq_status export_to(api_call *call, ptq_model *m, const ptq_export_optio
     int size = model_image_size(m, o->image_size, &call->env);
     const char *const metadata[] = {"ptq_version", PTQ_VERSION, "source_sha256", m->file->sha256,
                                     NULL};
-    onnx_export_options e = {.opset = o->opset,
+    bool half = o->half || m->file->is_half;
+    int opset = o->opset ? o->opset : half && m->file->has_qdq ? 19 : 13;
+    onnx_export_options e = {.opset = opset,
+                             .half = half,
                              .image_size = size,
                              .batch = o->batch,
                              .raw_head = strcmp(o->head, "raw") == 0,
@@ -23,11 +26,12 @@ static ptq_status export_to(api_call *call, ptq_model *m, const ptq_export_optio
     int n_nodes = 0;
     PTQ_TRY(onnx_export(m->clean, o->output, &e, &n_nodes, err));
     put_text(call->result, "output", o->output);
-    put_int(call->result, "opset", o->opset);
+    put_int(call->result, "opset", opset);
     put_int(call->result, "nodes", n_nodes);
     put_int(call->config, "imgsz", size);
     put_int(call->config, "batch", o->batch);
     put_text(call->config, "head", o->head);
+    put_bool(call->config, "half", half);
     return PTQ_OK;
 }
 

@@ -12,6 +12,7 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "quant/code_plan.h"
+#include "quant/half_plan.h"
 #include "quant/quant_plan.h"
 
 void ptq_quantize_options_init(ptq_quantize_options *o)
@@ -118,18 +119,37 @@ static ptq_status keep_worst(job *j, ptq_error *err)
 
 /* ---------------------------------------------------------------- inserting and writing */
 
+/* Float16 scales: says which ranges are wider than they were found. */
+static ptq_status round_scales(const job *j, qplan *plan, ptq_error *err)
+{
+    json_t *widened = NULL;
+    PTQ_TRY(half_plan_round(plan, &widened, err));
+    int n = 0;
+    for (size_t i = 0; i < json_array_size(widened); i++)
+        n += (int)json_integer_value(json_object_get(json_array_get(widened, i), "scales"));
+    if (n > 0)
+        env_log(&j->call->env, PTQ_LOG_WARNING,
+                "%d scales of %zu layers were below float16's smallest normal number, 6.1e-5, and "
+                "were raised to it",
+                n, json_array_size(widened));
+    put(j->call->result, "widened", widened);
+    return PTQ_OK;
+}
+
 static ptq_status make_plan(const job *j, qplan *plan, ptq_error *err)
 {
     const quant_setup *s = &j->setup;
     PTQ_TRY(quant_plan_build(j->model->clean, &s->points, s->ranges, &s->options, plan, err));
-    if (!j->target->on_codes)
-        return PTQ_OK;
     code_plan_job codes = {.g = j->model->clean,
                            .points = &s->points,
                            .codes = &s->codes,
                            .ranges = s->ranges,
                            .options = &s->options};
-    ptq_status status = code_plan_complete(&codes, plan, err);
+    ptq_status status = PTQ_OK;
+    if (j->target->on_codes)
+        status = code_plan_complete(&codes, plan, err);
+    if (status == PTQ_OK && j->target->is_half)
+        status = round_scales(j, plan, err);
     if (status != PTQ_OK)
         quant_plan_clear(plan);
     return status;
@@ -144,6 +164,8 @@ static ptq_status insert(job *j, ptq_error *err)
         status = pass_insert_qdq(j->quantized, &plan, err);
     if (status == PTQ_OK && j->target->on_codes)
         status = pass_spell_silu(j->quantized, err);
+    if (status == PTQ_OK && j->target->is_half)
+        status = pass_round_half(j->quantized, err);
     if (status == PTQ_OK) {
         put_int(j->call->result, "quantized_layers", plan.n_entries);
         put(j->call->result, "kept_layers", quant_points_write_kept(&j->setup.points));
@@ -173,6 +195,7 @@ static ptq_status write_model(const job *j, ptq_error *err)
                                     o->target,
                                     NULL};
     onnx_export_options e = {.opset = j->target->opset,
+                             .half = j->target->is_half,
                              .image_size = j->setup.image_size,
                              .batch = 1,
                              .metadata = metadata};
@@ -320,8 +343,9 @@ static ptq_status check_options(const ptq_quantize_options *o, ptq_error *err)
     if (!o->output)
         return error_set(err, PTQ_USAGE, "no output file given");
     if (!quant_target_find(o->target))
-        return error_set(err, PTQ_UNSUPPORTED,
-                         "target '%s' is not supported; use tensorrt10 or onnxruntime", o->target);
+        return error_set(err, PTQ_USAGE,
+                         "target '%s' is not known; use tensorrt10, tensorrt11 or onnxruntime",
+                         o->target);
     if (strcmp(o->effort, "default") != 0)
         return error_set(err, PTQ_UNSUPPORTED, "effort '%s' is not supported; use default",
                          o->effort);

@@ -108,6 +108,9 @@ int graph_consumers(const graph *g, tensor_id id, node_id *consumers, int max);
 /* Whether every value of the outputs is one of input 0's: pooling by maximum, nearest resizing,
  * reshaping, cutting. The further inputs only say which. */
 bool node_moves_values(const node *n);
+/* is_tail[i]: node i comes after the last weighted nodes, on the way to outputs only: what decodes
+ * boxes and scores. The graph is tidy; `is_tail` has room for every node. */
+PTQ_CHECKED ptq_status graph_mark_tail(const graph *g, bool *is_tail, ptq_error *err);
 /* Multiply-accumulates of convolutions and matmuls, at the present shapes. */
 double graph_macs(const graph *g);
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <string.h>
 
+#include "base/mem.h"
 #include "graph/graph.h"
 #include "graph/graph_impl.h"
 
@@ -123,6 +124,31 @@ bool node_moves_values(const node *n)
     default:
         return false;
     }
+}
+
+static bool has_weight(const node *n)
+{
+    return n->op == GRAPH_OP_CONV || n->op == GRAPH_OP_CONV_TRANSPOSE || n->op == GRAPH_OP_QCONV ||
+           n->op == GRAPH_OP_GEMM || n->op == GRAPH_OP_MATMUL;
+}
+
+ptq_status graph_mark_tail(const graph *g, bool *is_tail, ptq_error *err)
+{
+    bool *feeds_weight = mem_array((size_t)g->n_tensors, sizeof *feeds_weight);
+    if (!feeds_weight)
+        return error_no_memory(err, (size_t)g->n_tensors, "the end of the graph");
+    for (int i = g->n_nodes - 1; i >= 0; i--) {
+        const node *n = &g->nodes[i];
+        bool feeds = !n->is_dead && has_weight(n);
+        for (int k = 0; k < n->n_outputs; k++)
+            feeds = feeds || feeds_weight[n->outputs[k]];
+        is_tail[i] = !feeds;
+        for (int k = 0; feeds && k < n->n_inputs; k++)
+            if (n->inputs[k] != TENSOR_NONE)
+                feeds_weight[n->inputs[k]] = true;
+    }
+    mem_free(feeds_weight);
+    return PTQ_OK;
 }
 
 static double node_macs(const graph *g, const node *n)

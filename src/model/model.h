@@ -23,6 +23,8 @@ typedef struct model {
     int stride;         /* largest stride of the head; 32 when not known */
     bool is_static;     /* an ONNX file with a fixed input size */
     bool has_qdq;
+    bool is_half;     /* an ONNX file with float16 constants */
+    int opset;        /* of an ONNX file, else 0 */
     int64_t n_layers; /* modules incl. containers, as model_info prints; nodes for ONNX */
     int64_t n_layers_fused;
     int64_t n_parameters;
@@ -57,6 +59,7 @@ typedef struct onnx_export_options {
     int64_t image_size;          /* written as static input [batch,3,size,size]; 0: the graph's own
                                     shapes, which must be known; `batch` does not matter then */
     int64_t batch;               /* -1: dynamic, dim_param "batch" */
+    bool half;                   /* float16 up to the tail, which decodes in float32 */
     bool raw_head;               /* outputs of the head before the decode, one per level */
     const char *const *metadata; /* key, value, ... NULL-terminated; or NULL */
 } onnx_export_options;

@@ -15,11 +15,28 @@ const char *onnx_export_tensor(onnx_exporter *e, tensor_id id)
     if (id == TENSOR_NONE)
         return "";
     const tensor *t = graph_tensor_const(e->g, id);
+    if (e->half && t->type == DTYPE_F32)
+        return half_tensor(e, id);
     if (t->data && !e->is_written[id]) {
         e->is_written[id] = true;
         onnx_writer_tensor(e->w, e->names[id], t->type, &t->shape, blob_data(t->data));
     }
     return e->names[id];
+}
+
+const char *onnx_export_floats(onnx_exporter *e, const char *base, const char *suffix,
+                               const shape *s, const float *values)
+{
+    if (!half_is_on(e))
+        return onnx_writer_floats(e->w, base, suffix, s, values);
+    const char *name = onnx_writer_name(e->w, base, suffix);
+    onnx_writer_halves(e->w, name, s, values);
+    return name;
+}
+
+dtype onnx_export_type(const onnx_exporter *e, dtype t)
+{
+    return t == DTYPE_F32 && half_is_on(e) ? DTYPE_F16 : t;
 }
 
 onnx_node *onnx_export_same(onnx_exporter *e, const node *n, const char *op_type)
@@ -132,9 +149,13 @@ static ptq_status name_tensors(onnx_exporter *e, const onnx_export_options *o, p
     int most = 64; /* SpaceToDepth's parts */
     for (int i = 0; i < graph_n_inputs(g); i++)
         name_tensor(e, graph_input(g, i), graph_tensor_const(g, graph_input(g, i))->name);
-    for (int i = 0; i < graph_n_outputs(g); i++)
-        name_tensor(e, graph_output(g, i),
-                    o->raw_head ? "output" : graph_tensor_const(g, graph_output(g, i))->name);
+    for (int i = 0; i < graph_n_outputs(g); i++) {
+        tensor_id id = graph_output(g, i);
+        const char *wanted = o->raw_head ? "output" : graph_tensor_const(g, id)->name;
+        if (e->half && !e->names[id])
+            half_name_output(e, id, wanted);
+        name_tensor(e, id, wanted);
+    }
     for (int i = 0; i < graph_n_nodes(g); i++) {
         const node *n = graph_node_const(g, (node_id)i);
         for (int k = 0; k < n->n_inputs; k++)
@@ -162,11 +183,17 @@ static void write_port(onnx_exporter *e, onnx_port port, tensor_id id)
 static ptq_status write_graph(onnx_exporter *e, const onnx_export_options *o, ptq_error *err)
 {
     const graph *g = e->g;
+    if (o->half)
+        PTQ_TRY(half_open(e, err));
     PTQ_TRY(name_tensors(e, o, err));
+    half_enter(e, NODE_NONE);
     for (int i = 0; i < graph_n_inputs(g); i++)
         write_port(e, ONNX_INPUT, graph_input(g, i));
-    for (int i = 0; i < graph_n_nodes(g); i++)
+    for (int i = 0; i < graph_n_nodes(g); i++) {
+        half_enter(e, (node_id)i);
         PTQ_TRY(onnx_export_node(e, graph_node_const(g, (node_id)i), err));
+    }
+    half_enter(e, NODE_NONE);
     for (int i = 0; i < graph_n_outputs(g); i++)
         write_port(e, ONNX_OUTPUT, graph_output(g, i));
     for (const char *const *p = o->metadata; p && p[0] && p[1]; p += 2)
@@ -188,6 +215,7 @@ static ptq_status write_file(const graph *g, const char *path, const onnx_export
         status = onnx_writer_save(e.w, path, err);
     if (status == PTQ_OK && n_nodes)
         *n_nodes = onnx_writer_n_nodes(e.w);
+    half_close(&e);
     onnx_writer_destroy(e.w);
     mem_free(e.names);
     mem_free(e.is_written);

@@ -128,7 +128,7 @@ static ptq_status add_grid(onnx_exporter *e, const node *n, const char **grid, p
         values[2 * i] = n->attr.decode.stride * ((float)(i % nx) - 0.5f);
         values[2 * i + 1] = n->attr.decode.stride * ((float)(i / nx) - 0.5f);
     }
-    *grid = onnx_writer_floats(e->w, n->name, "/grid", &g, values);
+    *grid = onnx_export_floats(e, n->name, "/grid", &g, values);
     mem_free(values);
     return PTQ_OK;
 }
@@ -147,7 +147,7 @@ static ptq_status add_anchors(onnx_exporter *e, const node *n, const char **anch
     for (int i = 0; i < 2 * na; i++)
         values[i] = 4.0f * ((const float *)blob_data(t->data))[i];
     shape s = {.rank = 5, .dim = {1, na, 1, 1, 2}};
-    *anchors = onnx_writer_floats(e->w, n->name, "/anchors", &s, values);
+    *anchors = onnx_export_floats(e, n->name, "/anchors", &s, values);
     return PTQ_OK;
 }
 
@@ -173,7 +173,7 @@ ptq_status onnx_export_yolo_decode(onnx_exporter *e, const node *n, ptq_error *e
     onnx_node_output(w, split, wh);
     onnx_node_output(w, split, rest);
     onnx_node_int(w, split, "axis", 4);
-    const char *two_strides = onnx_writer_floats(w, n->name, "/stride", &scalar, &twice);
+    const char *two_strides = onnx_export_floats(e, n->name, "/stride", &scalar, &twice);
     add_step(e, n->name, &(step){"Mul", "/xy/scaled", xy, two_strides, NULL}, &xy);
     add_step(e, n->name, &(step){"Add", "/xy/moved", xy, grid, NULL}, &xy);
     add_step(e, n->name, &(step){"Mul", "/wh/squared", wh, wh, NULL}, &wh);

@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <math.h>
 
+#include "base/half.h"
 #include "model/onnx_exporter.h"
 
 static bool has_input(const node *n, int i)
@@ -53,6 +54,10 @@ static ptq_status write_quantizer(onnx_exporter *e, const node *n, ptq_error *er
     if ((coded == DTYPE_I16 || coded == DTYPE_U16) && onnx_writer_opset(e->w) < 21)
         return error_set(err, PTQ_UNSUPPORTED,
                          "node '%s' (%s) has 16-bit codes, which ONNX has from opset 21 on",
+                         n->name, graph_op_name(n->op));
+    if (half_is_on(e) && onnx_writer_opset(e->w) < 19)
+        return error_set(err, PTQ_UNSUPPORTED,
+                         "node '%s' (%s) has a float16 scale, which ONNX has from opset 19 on",
                          n->name, graph_op_name(n->op));
     onnx_node *out = onnx_export_same(e, n, graph_op_name(n->op));
     if (!shape_count(shape_of(e, n->inputs[1]), &n_scales) || n_scales > 1)
@@ -152,7 +157,7 @@ static ptq_status write_clip(onnx_exporter *e, const node *n, ptq_error *err)
         if (has_input(n, 1 + i))
             names[i] = onnx_export_tensor(e, n->inputs[1 + i]);
         else if (!isinf(bound[i]))
-            names[i] = onnx_writer_floats(e->w, n->name, i ? "/max" : "/min", &scalar, &bound[i]);
+            names[i] = onnx_export_floats(e, n->name, i ? "/max" : "/min", &scalar, &bound[i]);
     }
     add_with(e, n, 1, names, *names[1] ? 2 : *names[0] ? 1 : 0);
     return PTQ_OK;
@@ -249,7 +254,7 @@ static ptq_status write_cast(onnx_exporter *e, const node *n, ptq_error *err)
 {
     (void)err;
     onnx_node *out = onnx_export_same(e, n, "Cast");
-    onnx_node_int(e->w, out, "to", dtype_onnx(n->attr.cast.to));
+    onnx_node_int(e->w, out, "to", dtype_onnx(onnx_export_type(e, n->attr.cast.to)));
     return PTQ_OK;
 }
 
@@ -259,13 +264,18 @@ static ptq_status write_constant_of_shape(onnx_exporter *e, const node *n, ptq_e
     double value = n->attr.fill.value;
     union {
         float f32;
+        uint16_t f16;
         int64_t i64;
         int32_t i32;
         uint8_t u8;
     } v;
-    switch (n->attr.fill.type) {
+    dtype type = onnx_export_type(e, n->attr.fill.type);
+    switch (type) {
     case DTYPE_F32:
         v.f32 = (float)value;
+        break;
+    case DTYPE_F16:
+        v.f16 = half_from_float((float)value);
         break;
     case DTYPE_I64:
         v.i64 = (int64_t)value;
@@ -281,7 +291,7 @@ static ptq_status write_constant_of_shape(onnx_exporter *e, const node *n, ptq_e
         return error_set(err, PTQ_UNSUPPORTED, "node '%s' (ConstantOfShape) fills with %s", n->name,
                          dtype_name(n->attr.fill.type));
     }
-    onnx_node_scalar(e->w, out, "value", n->attr.fill.type, &v);
+    onnx_node_scalar(e->w, out, "value", type, &v);
     return PTQ_OK;
 }
 

@@ -274,6 +274,9 @@ ptq_status onnx_describe(const onnx_importer *im, model *m, ptq_error *err)
             m->has_qdq = true;
         m->n_layers++;
     }
+    for (size_t i = 0; i < im->src->n_initializer; i++)
+        m->is_half = m->is_half || im->src->initializer[i]->data_type == dtype_onnx(DTYPE_F16);
+    m->opset = im->file.opset;
     m->n_layers_fused = m->n_layers;
     m->n_parameters_fused = m->n_parameters;
     const shape *in = &graph_tensor_const(im->g, graph_input(im->g, 0))->shape;

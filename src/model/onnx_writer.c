@@ -5,6 +5,7 @@
 
 #include "base/arena.h"
 #include "base/file.h"
+#include "base/half.h"
 #include "base/mem.h"
 #include "base/strmap.h"
 #include "formats/onnx.pb-c.h"
@@ -283,6 +284,16 @@ const char *onnx_writer_floats(onnx_writer *w, const char *base, const char *suf
     if (kept)
         onnx_writer_tensor(w, name, DTYPE_F32, s, kept);
     return name;
+}
+
+void onnx_writer_halves(onnx_writer *w, const char *name, const shape *s, const float *values)
+{
+    size_t count = 0;
+    uint16_t *halves = shape_count(s, &count) ? take(w, count, sizeof *halves) : NULL;
+    for (size_t i = 0; halves && i < count; i++)
+        halves[i] = half_from_float(values[i]);
+    if (halves)
+        onnx_writer_tensor(w, name, DTYPE_F16, s, halves);
 }
 
 /* ---- inputs, outputs, metadata ---- */

@@ -45,6 +45,8 @@ const char *onnx_writer_ints(onnx_writer *w, const char *base, const char *suffi
                              const int64_t *values);
 const char *onnx_writer_floats(onnx_writer *w, const char *base, const char *suffix, const shape *s,
                                const float *values);
+/* An initializer of float16, rounded from `values`. */
+void onnx_writer_halves(onnx_writer *w, const char *name, const shape *s, const float *values);
 
 typedef enum onnx_port { ONNX_INPUT, ONNX_OUTPUT } onnx_port;
 /* Dimension 0 is written as "batch" when it is -1; other unknown ones have no value. */

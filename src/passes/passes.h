@@ -14,6 +14,8 @@ PTQ_CHECKED ptq_status pass_fold_constants(graph *g, ptq_error *err);
 /* Fixes input 0 to a shape for good, then folds: how a file that computes shapes from a dynamic
  * input becomes a graph of one size. PTQ_SHAPE when the input is fixed to another one. */
 PTQ_CHECKED ptq_status pass_fix_input_shape(graph *g, const shape *s, ptq_error *err);
+/* Casts from float32 to float32, which is what those of float16 files are here, go. Types known. */
+PTQ_CHECKED ptq_status pass_drop_casts(graph *g, ptq_error *err);
 /* x*sigmoid(x) -> Silu; x*hardsigmoid(x) and x*clip(x+3,0,6)/6 -> HardSwish. */
 PTQ_CHECKED ptq_status pass_recognise_activations(graph *g, ptq_error *err);
 /* The decode of a YOLOv5/v7 head spelled out in Reshape ... Reshape -> YoloDecode. Equal up to the
@@ -38,6 +40,9 @@ PTQ_CHECKED ptq_status pass_insert_qdq(graph *g, const qplan *plan, ptq_error *e
 /* A Silu from codes to codes becomes Sigmoid and Mul with the sigmoid in codes, too: the only form
  * that ONNX Runtime computes on codes. */
 PTQ_CHECKED ptq_status pass_spell_silu(graph *g, ptq_error *err);
+/* Constants of the nodes that compute in float16 in a float16 file (all but graph_mark_tail's) get
+ * values that float16 has, so that the graph says what such a file will say. */
+PTQ_CHECKED ptq_status pass_round_half(graph *g, ptq_error *err);
 /* Removes every Q/DQ pair; int8 weights become float again (code * scale). After insertion with
  * float_weights the result is the float graph exactly. */
 PTQ_CHECKED ptq_status pass_remove_qdq(graph *g, ptq_error *err);

@@ -6,6 +6,7 @@
 
 static const quant_target TARGETS[] = {
     {.name = "tensorrt10", .share_scales = true, .residual = true, .opset = 13},
+    {.name = "tensorrt11", .share_scales = true, .residual = true, .is_half = true, .opset = 19},
     {.name = "onnxruntime", .share_scales = true, .on_codes = true, .opset = 13},
 };
 

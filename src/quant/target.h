@@ -11,6 +11,7 @@ typedef struct quant_target {
     bool share_scales; /* unless the caller says otherwise: one range around a Concat ... */
     bool residual;     /* ... and a quantizer on the residual input of an Add */
     bool on_codes;     /* computes on codes throughout: quantizers on both sides of operators */
+    bool is_half;      /* the graph is float16 around the quantizers, and so are the scales */
     int opset;
 } quant_target;
 
