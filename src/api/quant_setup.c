@@ -33,15 +33,17 @@ ptq_status quant_setup_open(quant_setup *s, const ptq_model *m, const ptq_quant_
         return error_set(err, PTQ_USAGE, "percentile %g is not in (0,100]", o->percentile);
     PTQ_TRY(quant_config_load(o->config, &s->config, err));
     quant_options_init(&s->options);
-    s->options.method = method_of(o->calib);
-    s->options.percentile = o->percentile;
+    descriptor d = descriptor_input(method_of(o->calib), o->percentile);
+    descriptor_apply(&d, &s->config->defaults.input);
+    s->options.method = descriptor_method(&d);
+    s->options.percentile = d.percentile;
     s->options.exclude = o->exclude;
     s->options.is_compat = o->compat_pytorch;
     bool shares = target && target->share_scales, residual = target && target->residual;
     s->options.share_scales = o->share_scales < 0 ? shares : o->share_scales > 0;
     s->options.residual = o->residual < 0 ? residual : o->residual > 0;
     s->options.quantize_head = o->quantize_head;
-    s->options.float_weights = o->float_weights;
+    s->options.float_weights = o->float_weights || s->config->float_weights > 0;
     ptq_status status = quant_points_find(m->clean, s->config, &s->options, &s->points, err);
     if (status == PTQ_OK && target && target->on_codes)
         status = quant_setup_find_codes(s, m, err);

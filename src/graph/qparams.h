@@ -9,16 +9,21 @@
 #define GRAPH_QPARAMS_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 typedef struct quantizer {
     bool enabled;
     int num_bits; /* 2 ... 16; files carry 8 only */
     bool is_unsigned;
     bool narrow_range; /* -127 instead of -128 as lowest code */
-    int axis;          /* -1: per tensor; else the channel axis, n_amax values */
+    int axis;          /* -1: per tensor, or several; else the channel axis, n_amax values */
     int n_amax;
-    float *amax; /* owned by the plan; >= 0 */
-    float low; /* unsigned, per tensor: the lowest value, <= 0; the zero point makes room for it */
+    float *amax;           /* owned by the plan; >= 0 */
+    float low;             /* unsigned, per tensor: the lowest value, <= 0; the zero point makes
+                              room for it */
+    bool only_clips;       /* values are cut at amax, not rounded */
+    uint32_t several_axes; /* 0, or the bits of several axes, whose slices have a range each: no
+                              node of ONNX says that, it can only be simulated */
 } quantizer;
 
 /* One quantizable node (Conv, ConvTranspose, Gemm, MatMul, pooling) and its quantizers. */
@@ -28,7 +33,9 @@ typedef struct qplan_entry {
     quantizer weight; /* of input 1; enabled only when that is a constant */
 } qplan_entry;
 
-/* A quantizer on one more input of a node: the residual input of an Add. */
+/* A quantizer on one more input of a node: the residual input of an Add. Input QPLAN_OUTPUT: on the
+ * node's output, which is an output of the graph. */
+enum { QPLAN_OUTPUT = -1 };
 typedef struct qplan_extra {
     char *node;
     int input_index;

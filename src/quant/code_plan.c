@@ -25,7 +25,7 @@ static const quant_point *leader_of(const code_plan_job *job, int group)
         const code_tensor *c = &job->codes->items[i];
         for (int k = 0; c->group == group && k < job->points->n; k++) {
             const quant_point *p = &job->points->items[k];
-            int weight = p->input_desc.has_amax ? 2 : p->has_range_rule ? 1 : 0;
+            int weight = p->input_desc.n_amax ? 2 : p->has_range_rule ? 1 : 0;
             if (p->tensor != c->tensor || p->kept != QUANT_NOT_KEPT || weight <= best)
                 continue;
             leader = p;
@@ -126,13 +126,13 @@ static ptq_status solve_group(const code_plan_job *job, int group, code_range_fo
     PTQ_TRY(settings_of(job, group, &d, err));
     ptq_status status = pool_group(job, group, &pooled, &lowest, err);
     amax = d.amax;
-    if (status == PTQ_OK && !d.has_amax)
+    if (status == PTQ_OK && d.n_amax == 0)
         status = reach(job, &pooled, &d, &amax, err);
     histogram_clear(&pooled.values);
     PTQ_TRY(status);
     amax *= d.scale_amax;
     out->low = d.is_unsigned ? 0 : fmaxf(fmaxf(pooled.low, -amax), lowest);
-    out->high = d.has_amax ? amax : fminf(pooled.high, amax);
+    out->high = d.n_amax ? amax : fminf(pooled.high, amax);
     return PTQ_OK;
 }
 

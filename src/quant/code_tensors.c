@@ -65,10 +65,10 @@ static void mark_points(finder *f)
 {
     for (int i = 0; i < f->points->n; i++) {
         const quant_point *p = &f->points->items[i];
-        if (p->kept != QUANT_NOT_KEPT || !p->input_desc.enabled)
+        if (!quant_point_has_input(p))
             continue;
         f->is_coded[p->tensor] = f->is_read[p->tensor] = true;
-        bool is_integer = p->weight != TENSOR_NONE && p->weight_desc.enabled;
+        bool is_integer = quant_point_has_weight(p);
         tensor_id y = behind_relu(f->g, graph_node_const(f->g, p->node)->outputs[0]);
         if (is_integer && !graph_is_output(f->g, y))
             f->is_coded[y] = f->is_made[y] = true;

@@ -19,7 +19,7 @@
 int fake_quant_highest(int num_bits, bool is_unsigned);
 int fake_quant_lowest(int num_bits, bool is_unsigned, bool narrow_range);
 
-/* Per tensor, or per channel along q->axis of `s`. x == y is allowed. PTQ_USAGE for a negative
+/* Per tensor, or per slice along the axes of `s`. x == y is allowed. PTQ_USAGE for a negative
  * amax, a negative value under an unsigned quantizer, or channels that do not fit the shape. */
 PTQ_CHECKED ptq_status fake_quant(const quantizer *q, const shape *s, const float *x, float *y,
                                   ptq_error *err);

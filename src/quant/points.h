@@ -2,10 +2,9 @@
 /* quant/points.h — where quantizers go: the nodes of a cleaned graph that can be quantized, which
  * of them stay float and why, and which share one range.
  *
- * Default map: Conv, ConvTranspose, Gemm and MatMul with a constant weight, AveragePool,
- * GlobalAveragePool. Such a point has a quantizer on its input 0 and, with a weight, on input 1.
- * Extra points have one on a further input of any node: the residual input of an Add, and what
- * quant.yaml's custom_quant_modules names.
+ * A main point is a node of the default map (default_map.h). Extra points have a quantizer on a
+ * further input of any node, or on an output of the graph: the residual input of an Add, and what
+ * quant.yaml asks for by type, by layer or by tensor.
  */
 #ifndef QUANT_POINTS_H
 #define QUANT_POINTS_H
@@ -13,6 +12,7 @@
 #include <jansson.h>
 
 #include "graph/graph.h"
+#include "graph/qparams.h"
 #include "quant/quant_config.h"
 
 typedef struct quant_options {
@@ -30,7 +30,8 @@ void quant_options_init(quant_options *o);
 
 typedef enum quant_kept {
     QUANT_NOT_KEPT,
-    QUANT_KEPT_HEAD,     /* is_head, and quantize_head is off */
+    QUANT_KEPT_HEAD,     /* is_head, and neither quantize_head nor the file asks for it */
+    QUANT_KEPT_DECODE,   /* behind the head, and the file does not ask for it */
     QUANT_KEPT_EXCLUDED, /* quant_options.exclude */
     QUANT_KEPT_TYPE,     /* float_module_list */
     QUANT_KEPT_DISABLED, /* a rule of quant.yaml */
@@ -45,19 +46,23 @@ typedef struct quant_point {
     quant_kept kept; /* stays float when not QUANT_NOT_KEPT */
     bool is_extra;
     bool is_head;     /* its output reaches a graph output with no further weighted node */
-    int input_index;  /* which input the quantizer sits on; 0 unless extra */
+    bool is_decode;   /* its tensor is made of the head's results */
+    int input_index;  /* which input the quantizer sits on; 0 unless extra; QPLAN_OUTPUT */
     tensor_id tensor; /* what it reads there */
     tensor_id weight; /* TENSOR_NONE when there is none */
     descriptor input_desc;
     descriptor weight_desc;
+    uint32_t input_axes; /* bits of the axes; 0: per tensor */
+    uint32_t weight_axes;
     bool has_range_rule; /* a layer rule decides its input range */
-    int group;           /* points with equal numbers get one input range; -1 when kept */
+    int group;           /* points with equal numbers get one input range; -1 when off */
 } quant_point;
 
 typedef struct quant_points {
     quant_point *items; /* in execution order */
     int n;
     int n_groups;
+    arena *memory; /* ranges that were found later; NULL until there are some */
 } quant_points;
 
 /* The graph is tidy. PTQ_USAGE for a model that has quantizers already, and for settings that do
@@ -67,13 +72,16 @@ PTQ_CHECKED ptq_status quant_points_find(const graph *g, const quant_config *con
                                          ptq_error *err);
 void quant_points_clear(quant_points *p);
 
-/* Input quantizers that are on. */
+/* Main points whose input quantizer is on. */
 int quant_points_n_quantized(const quant_points *p);
+/* Whether the input quantizer, or the weight's, is in use. */
+bool quant_point_has_input(const quant_point *p);
+bool quant_point_has_weight(const quant_point *p);
 
-/* [{layer, op, input{...}, weight{...}}] of what automatic insertion puts; ranges are null. NULL
- * when out of memory. */
+/* [{layer, op, tensor, group, input{...}, weight{...}}] of what automatic insertion puts. NULL when
+ * out of memory. */
 json_t *quant_points_write_json(const graph *g, const quant_points *p);
-/* [{layer, reason}] of the main points that stay float. */
+/* [{name, layer, reason}] of the main points that stay float. */
 json_t *quant_points_write_kept(const quant_points *p);
 
 #endif

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "graph/slices.h"
 #include "quant/fake_quant.h"
 #include "quant/weight_range.h"
 
@@ -17,32 +18,34 @@ typedef struct plan_builder {
     float *group_amax; /* per group, scale_amax included */
 } plan_builder;
 
+static float fixed_range(const quant_point *p)
+{
+    return p->input_desc.amax * p->input_desc.scale_amax;
+}
+
 static ptq_status two_fixed(const quant_point *a, const quant_point *b, ptq_error *err)
 {
     return error_set(err, PTQ_USAGE,
                      "layers '%s' and '%s' share one input range, but amax is fixed at %g for the "
                      "one and %g for the other; fix it once or switch share_scales off",
-                     a->layer, b->layer, (double)(a->input_desc.amax * a->input_desc.scale_amax),
-                     (double)(b->input_desc.amax * b->input_desc.scale_amax));
+                     a->layer, b->layer, (double)fixed_range(a), (double)fixed_range(b));
 }
 
 /* Whose descriptor decides: a fixed range first, then a layer rule, then the first in order. */
-static ptq_status group_leader(const plan_builder *b, int group, const quant_point **out,
-                               ptq_error *err)
+ptq_status quant_plan_leader(const quant_points *points, int group, const quant_point **out,
+                             ptq_error *err)
 {
     const quant_point *leader = NULL;
-    for (int i = 0; i < b->points->n; i++) {
-        const quant_point *p = &b->points->items[i];
+    for (int i = 0; i < points->n; i++) {
+        const quant_point *p = &points->items[i];
         if (p->group != group)
             continue;
-        bool is_fixed = p->input_desc.has_amax;
-        if (is_fixed && leader && leader->input_desc.has_amax &&
-            p->input_desc.amax * p->input_desc.scale_amax !=
-                leader->input_desc.amax * leader->input_desc.scale_amax)
+        bool is_fixed = p->input_desc.n_amax > 0;
+        bool is_led = leader && leader->input_desc.n_amax > 0;
+        if (is_fixed && is_led && fixed_range(p) != fixed_range(leader))
             return two_fixed(leader, p, err);
-        bool beats = !leader || (is_fixed && !leader->input_desc.has_amax) ||
-                     (p->has_range_rule && !leader->has_range_rule && !leader->input_desc.has_amax);
-        if (beats)
+        if (!leader || (is_fixed && !is_led) ||
+            (p->has_range_rule && !leader->has_range_rule && !is_led))
             leader = p;
     }
     *out = leader;
@@ -161,9 +164,14 @@ static ptq_status collected_range(const plan_builder *b, const quant_point *lead
 static ptq_status solve_group(const plan_builder *b, int group, ptq_error *err)
 {
     const quant_point *leader = NULL;
-    PTQ_TRY(group_leader(b, group, &leader, err));
+    PTQ_TRY(quant_plan_leader(b->points, group, &leader, err));
     float amax = leader->input_desc.amax;
-    if (!leader->input_desc.has_amax)
+    if (leader->input_desc.n_amax == 0 && leader->input_axes)
+        return error_set(err, PTQ_DATA,
+                         "the ranges per slice of layer '%s' were not collected; give calibration "
+                         "images, or amax as a list",
+                         leader->layer);
+    if (leader->input_desc.n_amax == 0)
         PTQ_TRY(collected_range(b, leader, &amax, err));
     b->group_amax[group] = amax * leader->input_desc.scale_amax;
     return PTQ_OK;
@@ -171,27 +179,35 @@ static ptq_status solve_group(const plan_builder *b, int group, ptq_error *err)
 
 /* ---------------------------------------------------------------- quantizers */
 
-static ptq_status fill_quantizer(quantizer *q, const descriptor *d, int n, ptq_error *err)
+/* A learned range is cut before it is rounded, which is a narrow range; without rounding it is cut
+ * alone. */
+static ptq_status fill_quantizer(quantizer *q, const descriptor *d, uint32_t axes, size_t n,
+                                 ptq_error *err)
 {
-    *q = (quantizer){.enabled = d->enabled,
+    *q = (quantizer){.enabled = true,
+                     .only_clips = !d->if_quant,
                      .num_bits = d->num_bits,
                      .is_unsigned = d->is_unsigned,
-                     .narrow_range = d->narrow_range,
-                     .axis = d->axis,
-                     .n_amax = n};
-    q->amax = mem_array((size_t)n, sizeof *q->amax);
+                     .narrow_range = d->narrow_range || d->if_clip,
+                     .n_amax = (int)n};
+    quantizer_set_axes(q, axes);
+    q->amax = mem_array(n, sizeof *q->amax);
     if (!q->amax)
-        return error_no_memory(err, (size_t)n * sizeof *q->amax, "quantizers");
+        return error_no_memory(err, n * sizeof *q->amax, "quantizers");
     return PTQ_OK;
 }
 
 static ptq_status fill_input(const plan_builder *b, const quant_point *p, quantizer *q,
                              ptq_error *err)
 {
+    const descriptor *d = &p->input_desc;
     if (p->group < 0)
         return PTQ_OK;
-    PTQ_TRY(fill_quantizer(q, &p->input_desc, 1, err));
+    size_t n = p->input_axes ? (size_t)d->n_amax : 1;
+    PTQ_TRY(fill_quantizer(q, d, p->input_axes, n, err));
     q->amax[0] = b->group_amax[p->group];
+    for (size_t i = 0; p->input_axes && i < n; i++)
+        q->amax[i] = descriptor_amax(d, (int)i) * d->scale_amax;
     return PTQ_OK;
 }
 
@@ -199,20 +215,22 @@ static ptq_status fill_weight(const plan_builder *b, const quant_point *p, quant
                               ptq_error *err)
 {
     const descriptor *d = &p->weight_desc;
-    if (p->weight == TENSOR_NONE || !d->enabled)
+    if (!quant_point_has_weight(p))
         return PTQ_OK;
     const tensor *weight = graph_tensor_const(b->g, p->weight);
-    int n = weight_range_count(weight, d);
-    PTQ_TRY(fill_quantizer(q, d, n, err));
-    if (!d->has_amax) {
-        ptq_status st = weight_range(weight, d, q->amax, err);
+    size_t n = slices_count(&weight->shape, p->weight_axes);
+    PTQ_TRY(fill_quantizer(q, d, p->weight_axes, n, err));
+    if (d->n_amax == 0) {
+        ptq_status st = weight_range(weight, d, p->weight_axes, q->amax, err);
         if (st != PTQ_OK) {
             error_context(err, "weights of layer '%s'", p->layer);
             return st;
         }
     }
-    for (int i = 0; i < n; i++)
-        q->amax[i] = (d->has_amax ? d->amax : q->amax[i]) * d->scale_amax;
+    for (size_t i = 0; i < n; i++) {
+        float amax = d->n_amax == 0 ? q->amax[i] : descriptor_amax(d, d->n_amax > 1 ? (int)i : 0);
+        q->amax[i] = amax * d->scale_amax;
+    }
     return PTQ_OK;
 }
 
@@ -233,7 +251,8 @@ static ptq_status add_extra(const plan_builder *b, const quant_point *p, qplan *
                             ptq_error *err)
 {
     qplan_extra *e = &plan->extras[plan->n_extras];
-    e->node = mem_strdup(p->layer);
+    bool is_output = p->input_index == QPLAN_OUTPUT;
+    e->node = mem_strdup(is_output ? graph_tensor_const(b->g, p->tensor)->name : p->layer);
     if (!e->node)
         return error_no_memory(err, strlen(p->layer), "the plan");
     plan->n_extras++;
@@ -300,22 +319,46 @@ void quant_plan_clear(qplan *plan)
 
 /* ---------------------------------------------------------------- JSON */
 
+static json_t *amax_json(const quantizer *q)
+{
+    if (quantizer_axes(q) == 0)
+        return json_real((double)q->amax[0]);
+    json_t *amax = json_array();
+    for (int i = 0; i < q->n_amax; i++)
+        json_array_append_new(amax, json_real((double)q->amax[i]));
+    return amax;
+}
+
+static json_t *axis_json(const quantizer *q)
+{
+    if (!q->several_axes)
+        return q->axis < 0 ? json_null() : json_integer(q->axis);
+    json_t *axes = json_array();
+    for (int i = 0; i < SHAPE_MAX_RANK; i++)
+        if (q->several_axes >> i & 1)
+            json_array_append_new(axes, json_integer(i));
+    return axes;
+}
+
 static json_t *quantizer_json(const quantizer *q)
 {
     if (!q->enabled)
         return json_null();
-    json_t *amax = json_array();
-    for (int i = 0; i < q->n_amax; i++)
-        json_array_append_new(amax, json_real((double)q->amax[i]));
-    if (q->axis < 0) {
-        json_decref(amax);
-        amax = json_real((double)q->amax[0]);
+    json_t *o =
+        json_pack("{s:i,s:o,s:o,s:b,s:b}", "num_bits", q->num_bits, "axis", axis_json(q), "amax",
+                  amax_json(q), "unsigned", q->is_unsigned, "narrow_range", q->narrow_range);
+    if (!o || q->only_clips || quantizer_axes(q)) {
+        if (o && q->only_clips)
+            json_object_set_new(o, "if_quant", json_false());
+        return o;
     }
-    json_t *o = json_pack("{s:i,s:o,s:o,s:b,s:b}", "num_bits", q->num_bits, "axis",
-                          q->axis < 0 ? json_null() : json_integer(q->axis), "amax", amax,
-                          "unsigned", q->is_unsigned, "narrow_range", q->narrow_range);
+    double highest = fake_quant_highest(q->num_bits, q->is_unsigned);
+    double width = (double)(q->amax[0] - q->low);
+    double step = width <= (double)FAKE_QUANT_TINY ? 1 : width / highest;
     if (q->low < 0)
         json_object_set_new(o, "low", json_real((double)q->low));
+    json_object_set_new(o, "step_size", json_real(step));
+    json_object_set_new(o, "scale", json_real(1 / step));
     return o;
 }
 

@@ -8,9 +8,10 @@ typedef struct share_sets {
     const quant_config *config;
     const quant_options *options;
     quant_points *points;
-    int *parent;   /* per tensor: union-find */
-    bool *carries; /* per tensor: has a quantizer */
-    int *number;   /* per tensor that is a root: its group, -1 for none yet */
+    int *parent;      /* per tensor: union-find */
+    bool *carries;    /* per tensor: has a quantizer */
+    int *visited;     /* per tensor: the walk that came here last */
+    tensor_id *stack; /* of the walk */
 } share_sets;
 
 static int find_root(const share_sets *s, int i)
@@ -54,10 +55,13 @@ static bool moves_codes(const share_sets *s, const node *n)
     case GRAPH_OP_SPLIT:
     case GRAPH_OP_RESHAPE:
     case GRAPH_OP_FLATTEN:
+    case GRAPH_OP_SQUEEZE:
+    case GRAPH_OP_UNSQUEEZE:
     case GRAPH_OP_TRANSPOSE:
+    case GRAPH_OP_GATHER:
     case GRAPH_OP_SPACE_TO_DEPTH:
     case GRAPH_OP_IDENTITY:
-        return s->options->share_scales;
+        return is_on(s->config->share_move, s->options);
     default:
         return false;
     }
@@ -74,19 +78,43 @@ static bool is_shared_add(const share_sets *s, node_id id)
     return n == 2;
 }
 
-static void unite_node(share_sets *s, node_id id)
+/* The tensors whose codes `id` is made of come one step back: all inputs of a Concat, else one. */
+static void push_sources(share_sets *s, tensor_id id, int *n_stack, int walk)
 {
-    const node *n = graph_node_const(s->g, id);
-    if (n->is_dead)
+    node_id producer = graph_producer(s->g, id);
+    if (producer == NODE_NONE || !moves_codes(s, graph_node_const(s->g, producer)))
         return;
-    if (is_shared_add(s, id))
-        unite(s, n->inputs[0], n->inputs[1]);
-    if (!moves_codes(s, n))
-        return;
+    const node *n = graph_node_const(s->g, producer);
     int n_inputs = n->op == GRAPH_OP_CONCAT ? n->n_inputs : 1;
-    for (int i = 0; i < n_inputs; i++)
-        for (int o = 0; o < n->n_outputs; o++)
-            unite(s, n->inputs[i], n->outputs[o]);
+    for (int i = 0; i < n_inputs; i++) {
+        tensor_id input = n->inputs[i];
+        if (input == TENSOR_NONE || s->visited[input] == walk)
+            continue;
+        s->visited[input] = walk;
+        s->stack[(*n_stack)++] = input;
+    }
+}
+
+/* A quantizer on `id` moves back through data movement until it meets others: those have its scale,
+ * also when tensors without a quantizer lie between. */
+static void unite_with_sources(share_sets *s, tensor_id id)
+{
+    int n = 0;
+    int walk = (int)id + 1;
+    push_sources(s, id, &n, walk);
+    while (n > 0) {
+        tensor_id at = s->stack[--n];
+        if (s->carries[at])
+            unite(s, id, at);
+        else
+            push_sources(s, at, &n, walk);
+    }
+}
+
+/* Quantizers that others may share a scale with. */
+static bool can_share(const quant_point *p)
+{
+    return p->group >= 0 && p->input_axes == 0 && p->input_desc.if_quant && !p->is_decode;
 }
 
 static void group_alone(quant_points *points)
@@ -94,9 +122,14 @@ static void group_alone(quant_points *points)
     points->n_groups = 0;
     for (int i = 0; i < points->n; i++) {
         quant_point *p = &points->items[i];
-        bool is_quantized = p->kept == QUANT_NOT_KEPT && p->input_desc.enabled;
-        p->group = is_quantized ? points->n_groups++ : -1;
+        p->group = quant_point_has_input(p) ? points->n_groups++ : -1;
     }
+}
+
+/* Codes of different formats have different scales for one range. */
+static bool is_same_format(const descriptor *a, const descriptor *b)
+{
+    return a->num_bits == b->num_bits && a->is_unsigned == b->is_unsigned;
 }
 
 static void number_groups(share_sets *s)
@@ -107,17 +140,37 @@ static void number_groups(share_sets *s)
         quant_point *p = &points->items[i];
         if (p->group < 0)
             continue;
-        int root = find_root(s, (int)p->tensor);
-        if (s->number[root] < 0)
-            s->number[root] = points->n_groups++;
-        p->group = s->number[root];
+        int same = -1;
+        for (int k = 0; k < i && same < 0 && can_share(p); k++) {
+            const quant_point *q = &points->items[k];
+            if (can_share(q) && is_same_format(&p->input_desc, &q->input_desc) &&
+                find_root(s, (int)p->tensor) == find_root(s, (int)q->tensor))
+                same = q->group;
+        }
+        p->group = same >= 0 ? same : points->n_groups++;
     }
 }
 
 static bool is_any_on(const quant_config *c, const quant_options *options)
 {
     return options->share_scales || c->share_concat == 1 || c->share_maxpool == 1 ||
-           c->share_resize == 1 || c->share_add == 1;
+           c->share_resize == 1 || c->share_move == 1 || c->share_add == 1;
+}
+
+static void unite_all(share_sets *s)
+{
+    for (int i = 0; i < s->points->n; i++)
+        if (can_share(&s->points->items[i]))
+            s->carries[s->points->items[i].tensor] = true;
+    for (int i = 0; i < graph_n_tensors(s->g); i++)
+        if (s->carries[i])
+            unite_with_sources(s, (tensor_id)i);
+    for (int i = 0; i < graph_n_nodes(s->g); i++) {
+        const node *n = graph_node_const(s->g, (node_id)i);
+        if (!n->is_dead && is_shared_add(s, (node_id)i))
+            unite(s, n->inputs[0], n->inputs[1]);
+    }
+    number_groups(s);
 }
 
 ptq_status share_groups(const graph *g, const quant_config *config, const quant_options *options,
@@ -130,25 +183,16 @@ ptq_status share_groups(const graph *g, const quant_config *config, const quant_
     share_sets s = {.g = g, .config = config, .options = options, .points = points};
     s.parent = mem_array(n, sizeof *s.parent);
     s.carries = mem_array(n, sizeof *s.carries);
-    s.number = mem_array(n, sizeof *s.number);
-    ptq_status st = PTQ_OK;
-    if (!s.parent || !s.carries || !s.number) {
-        st = error_no_memory(err, n * sizeof *s.parent, "shared scales");
-        goto done;
-    }
-    for (size_t i = 0; i < n; i++) {
+    s.visited = mem_array(n, sizeof *s.visited);
+    s.stack = mem_array(n, sizeof *s.stack);
+    bool ok = s.parent && s.carries && s.visited && s.stack;
+    for (size_t i = 0; ok && i < n; i++)
         s.parent[i] = (int)i;
-        s.number[i] = -1;
-    }
-    for (int i = 0; i < points->n; i++)
-        if (points->items[i].group >= 0)
-            s.carries[points->items[i].tensor] = true;
-    for (int i = 0; i < graph_n_nodes(g); i++)
-        unite_node(&s, (node_id)i);
-    number_groups(&s);
-done:
+    if (ok)
+        unite_all(&s);
     mem_free(s.parent);
     mem_free(s.carries);
-    mem_free(s.number);
-    return st;
+    mem_free(s.visited);
+    mem_free(s.stack);
+    return ok ? PTQ_OK : error_no_memory(err, n * sizeof *s.parent, "shared scales");
 }

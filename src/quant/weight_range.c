@@ -2,48 +2,65 @@
 #include "quant/weight_range.h"
 
 #include "base/mem.h"
+#include "graph/slices.h"
 
-int weight_range_count(const tensor *weight, const descriptor *d)
-{
-    return d->axis < 0 ? 1 : (int)weight->shape.dim[d->axis];
-}
-
-/* The elements of one channel: `outer` runs of `inner` values, `step` from run to run. */
-static value_rows channel_values(const tensor *w, int axis, int channel)
+/* The weight's values, slice after slice; the caller frees. */
+static ptq_status sorted_by_slice(const tensor *w, uint32_t axes, size_t n, float **out,
+                                  ptq_error *err)
 {
     const float *data = blob_data(w->data);
-    size_t inner = 1;
-    size_t outer = 1;
-    for (int i = axis + 1; i < w->shape.rank; i++)
-        inner *= (size_t)w->shape.dim[i];
-    for (int i = 0; i < axis; i++)
-        outer *= (size_t)w->shape.dim[i];
-    if (axis < 0)
-        return (value_rows){data, 1, inner, inner};
-    return (value_rows){data + (size_t)channel * inner, outer, inner,
-                        inner * (size_t)w->shape.dim[axis]};
+    size_t n_slices = slices_count(&w->shape, axes);
+    size_t length = n_slices ? n / n_slices : 0;
+    float *values = mem_array(n, sizeof *values);
+    size_t *filled = mem_array(n_slices, sizeof *filled);
+    bool ok = values && filled;
+    for (size_t i = 0; ok && i < n; i++) {
+        size_t slice = slices_index(&w->shape, axes, i);
+        values[slice * length + filled[slice]++] = data[i];
+    }
+    mem_free(filled);
+    if (!ok) {
+        mem_free(values);
+        return error_no_memory(err, n * sizeof *values, "a weight's slices");
+    }
+    *out = values;
+    return PTQ_OK;
 }
 
-ptq_status weight_range(const tensor *weight, const descriptor *d, float *amax, ptq_error *err)
+static ptq_status slice_range(const value_rows *rows, const descriptor *d, histogram_pool *pool,
+                              float *amax, ptq_error *err)
 {
-    histogram_pool *pool;
-    PTQ_TRY(histogram_pool_create(1, cpu_best(), &pool, err));
     amax_options options;
     amax_options_init(&options);
     options.num_bits = d->num_bits;
     options.is_unsigned = d->is_unsigned;
     options.percentile = d->percentile;
-    ptq_status st = PTQ_OK;
-    for (int c = 0; c < weight_range_count(weight, d) && st == PTQ_OK; c++) {
-        histogram h;
-        value_rows rows = channel_values(weight, d->axis, c);
-        st = histogram_init(&h, true, err);
-        if (st == PTQ_OK)
-            st = histogram_add(&h, pool, &rows, err);
-        if (st == PTQ_OK)
-            st = histogram_amax(&h, descriptor_method(d), &options, &amax[c], err);
-        histogram_clear(&h);
+    histogram h;
+    PTQ_TRY(histogram_init(&h, true, err));
+    ptq_status st = histogram_add(&h, pool, rows, err);
+    if (st == PTQ_OK)
+        st = histogram_amax(&h, descriptor_method(d), &options, amax, err);
+    histogram_clear(&h);
+    return st;
+}
+
+ptq_status weight_range(const tensor *weight, const descriptor *d, uint32_t axes, float *amax,
+                        ptq_error *err)
+{
+    size_t n = 0;
+    size_t n_slices = slices_count(&weight->shape, axes);
+    float *values = NULL;
+    if (!shape_count(&weight->shape, &n) || n == 0)
+        return error_set(err, PTQ_DATA, "the weight is empty");
+    PTQ_TRY(sorted_by_slice(weight, axes, n, &values, err));
+    histogram_pool *pool = NULL;
+    ptq_status st = histogram_pool_create(1, cpu_best(), &pool, err);
+    size_t length = n / n_slices;
+    for (size_t i = 0; i < n_slices && st == PTQ_OK; i++) {
+        value_rows rows = {values + i * length, 1, length, length};
+        st = slice_range(&rows, d, pool, &amax[i], err);
     }
     histogram_pool_destroy(pool);
+    mem_free(values);
     return st;
 }

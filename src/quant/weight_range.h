@@ -6,13 +6,10 @@
 #include "graph/tensor.h"
 #include "quant/descriptor.h"
 
-/* Number of ranges: the length of d->axis, or 1. */
-int weight_range_count(const tensor *weight, const descriptor *d);
-
-/* Fills amax[weight_range_count()]. `weight` is a float32 constant. Max, or percentile, entropy and
- * mse on a histogram of each channel with 2048 bins over [0, max|w|] (algorithms.md §2.6).
- * PTQ_DATA when a weight is not finite. */
-PTQ_CHECKED ptq_status weight_range(const tensor *weight, const descriptor *d, float *amax,
-                                    ptq_error *err);
+/* Fills amax[slices_count()]: a range per slice along `axes`, or one. `weight` is a float32
+ * constant. Max, or percentile, entropy and mse on a histogram of each slice with 2048 bins over
+ * [0, max|w|] (algorithms.md §2.6). PTQ_DATA when a weight is not finite. */
+PTQ_CHECKED ptq_status weight_range(const tensor *weight, const descriptor *d, uint32_t axes,
+                                    float *amax, ptq_error *err);
 
 #endif

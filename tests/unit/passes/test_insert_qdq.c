@@ -2,6 +2,7 @@
 #include "graph_eval.h"
 #include "test_plan.h"
 
+#include "graph/slices.h"
 #include "passes/passes.h"
 
 static ptq_error err;
@@ -238,6 +239,112 @@ static void biases_become_codes(void **state)
     }
 }
 
+/* One range per channel with 4 bits, and one per channel and row: no single pair of ONNX says so.
+ */
+static void slices_have_ranges_of_their_own(void **state)
+{
+    (void)state;
+    static const float amax[8] = {1, 2, 0.5f, 4, 3, 0, 2.5f, 1.5f};
+    for (int k = 0; k < 2; k++) {
+        graph *g;
+        assert_ok(graph_create(&g, &err));
+        static const float identity[4] = {1, 0, 0, 1};
+        make_conv_desc d = {
+            .name = "c", .x = make_input(g, 2), .c_in = 2, .c_out = 2, .weight = identity};
+        make_done(g, make_conv(g, &d));
+        size_t n;
+        double *x = graph_eval_random(g, 4, 3, &n);
+        test_plan p = {0};
+        qplan_entry *e = plan_layer(&p, "c", 1, 0, 0, NULL);
+        quantizer *z = &e->input;
+        z->num_bits = 4;
+        z->n_amax = k ? 8 : 2;
+        z->amax = (float *)(uintptr_t)amax;
+        quantizer_set_axes(z, k ? 1u << 1 | 1u << 2 : 1u << 1);
+        assert_ok(pass_insert_qdq(g, &p.plan, &err));
+        assert_ok(graph_verify(g, &err));
+        double *y = graph_eval_random(g, 4, 3, &n);
+        for (size_t i = 0; i < n; i++) {
+            float range = amax[k ? i / 4 : i / 16];
+            assert_true(y[i] == fake(x[i], range > 0 ? range / 7 : 1, -8, 7));
+        }
+        free(x);
+        free(y);
+        graph_destroy(g);
+    }
+}
+
+/* W [2,2,3,3] with a range per pair of channels: simulated values stand in the graph. */
+static void weights_with_several_axes_are_simulated(void **state)
+{
+    (void)state;
+    graph *g = one_conv(false);
+    test_plan p = {0};
+    float amax[4] = {0.25f, 0.3f, 0.2f, 0.4f};
+    qplan_entry *e = plan_layer(&p, "c", 1, 0, 4, amax);
+    e->input.enabled = false;
+    quantizer_set_axes(&e->weight, 1u << 0 | 1u << 1);
+    assert_ok(pass_insert_qdq(g, &p.plan, &err));
+    assert_int_equal(count_ops(g, GRAPH_OP_DEQUANTIZE_LINEAR), 0);
+    const tensor *w = graph_tensor_const(g, expect_node(g, "c", GRAPH_OP_CONV)->inputs[1]);
+    const float *values = blob_data(w->data);
+    for (int i = 0; i < 36; i++)
+        assert_true((double)values[i] == fake((double)weight36[i], amax[i / 9] / 127, -128, 127));
+    graph_destroy(g);
+}
+
+/* if_clip without if_quant: cut, not rounded. */
+static void a_clip_alone_cuts(void **state)
+{
+    (void)state;
+    graph *g;
+    assert_ok(graph_create(&g, &err));
+    float one = 1;
+    make_conv_desc d = {.name = "c", .x = make_input(g, 1), .c_in = 1, .c_out = 1, .weight = &one};
+    make_done(g, make_conv(g, &d));
+    size_t n;
+    double *x = graph_eval_random(g, 16, 3, &n);
+    test_plan p = {0};
+    plan_layer(&p, "c", 1.5f, -1, 1, &(float){0.75f});
+    p.entries[0].input.only_clips = p.entries[0].weight.only_clips = true;
+    assert_ok(pass_insert_qdq(g, &p.plan, &err));
+    assert_int_equal(count_ops(g, GRAPH_OP_QUANTIZE_LINEAR), 0);
+    double *y = graph_eval_random(g, 16, 3, &n);
+    for (size_t i = 0; i < n; i++)
+        assert_true(y[i] == 0.75 * fmin(fmax(x[i], -1.5), 1.5));
+    free(x);
+    free(y);
+    graph_destroy(g);
+}
+
+/* The output keeps its name and comes rounded; who else reads the tensor gets it unrounded. */
+static void outputs_can_be_quantized(void **state)
+{
+    (void)state;
+    graph *g;
+    assert_ok(graph_create(&g, &err));
+    tensor_id x = make_unary(g, GRAPH_OP_IDENTITY, "y", make_input(g, 1));
+    tensor_id z = make_unary(g, GRAPH_OP_SIGMOID, "z", x);
+    assert_ok(graph_add_output(g, x, &err));
+    make_done(g, z);
+    size_t n;
+    double *before = graph_eval_random(g, 8, 3, &n);
+    test_plan p = {0};
+    plan_extra(&p, "y", QPLAN_OUTPUT, 2);
+    assert_ok(pass_insert_qdq(g, &p.plan, &err));
+    assert_ok(graph_verify(g, &err));
+    assert_int_equal(graph_n_outputs(g), 2);
+    assert_string_equal(graph_tensor(g, graph_output(g, 0))->name, "y");
+    assert_string_equal(graph_tensor(g, expect_node(g, "z", GRAPH_OP_SIGMOID)->inputs[0])->name,
+                        "y_float");
+    double *after = graph_eval_random(g, 8, 3, &n);
+    for (size_t i = 0; i < n; i++)
+        assert_true(after[i] == fake(before[i], 2.0f / 127, -128, 127));
+    free(before);
+    free(after);
+    graph_destroy(g);
+}
+
 static void bad_plans_are_named(void **state)
 {
     (void)state;
@@ -272,7 +379,8 @@ static void bad_plans_are_named(void **state)
     assert_status(pass_insert_qdq(g, &p.plan, &err), PTQ_SHAPE);
     e->weight.axis = 0;
     e->weight.is_unsigned = true;
-    assert_status(pass_insert_qdq(g, &p.plan, &err), PTQ_UNSUPPORTED);
+    assert_status(pass_insert_qdq(g, &p.plan, &err), PTQ_USAGE);
+    assert_non_null(strstr(err.message, "the weight has negative values"));
     e->weight.is_unsigned = false;
     e->input.num_bits = 8;
     e->input.enabled = true;
@@ -291,6 +399,10 @@ int main(void)
         cmocka_unit_test(activations_are_rounded_and_saturated),
         cmocka_unit_test(a_tensor_of_its_own_is_read_as_codes_by_all),
         cmocka_unit_test(biases_become_codes),
+        cmocka_unit_test(slices_have_ranges_of_their_own),
+        cmocka_unit_test(weights_with_several_axes_are_simulated),
+        cmocka_unit_test(a_clip_alone_cuts),
+        cmocka_unit_test(outputs_can_be_quantized),
         cmocka_unit_test(bad_plans_are_named),
     };
     return cmocka_run_group_tests_name("insert_qdq", tests, NULL, NULL);

@@ -116,8 +116,8 @@ static void the_default_map(void **state)
     assert_ok(graph_tidy(f.g, &err));
     assert_ok(find(&f, NULL));
     assert_int_equal(f.points.n, 2);
-    assert_int_equal(point(&f, "fc", 0)->weight_desc.axis, 0);
-    assert_int_equal(point(&f, "mm", 0)->weight_desc.axis, 1);
+    assert_int_equal(point(&f, "fc", 0)->weight_axes, 1 << 0);
+    assert_int_equal(point(&f, "mm", 0)->weight_axes, 1 << 1);
     assert_ok(find(&f, "float_module_list: [Linear]"));
     assert_int_equal(quant_points_n_quantized(&f.points), 0);
     assert_int_equal(point(&f, "mm", 0)->kept, QUANT_KEPT_TYPE);
@@ -204,16 +204,144 @@ static void scales_are_shared_where_codes_move(void **state)
     stop(&f);
 }
 
+/* Any input of any layer, any tensor, an output of the network. */
+static void any_tensor_can_get_a_quantizer(void **state)
+{
+    (void)state;
+    fixture f = start();
+    assert_ok(find(&f, "layers:\n"
+                       "  - {layer: add, inputs: {1: {num_bits: 4}}, input: {narrow_range: true}}\n"
+                       "  - {layer: c5, inputs: {0: {amax: 2.5}}}\n"
+                       "  - {type: Resize, inputs: [0]}\n"));
+    assert_null(point(&f, "add", 0));
+    const quant_point *p = point(&f, "add", 1);
+    assert_true(p->is_extra && p->input_desc.num_bits == 4 && p->input_desc.narrow_range);
+    assert_string_equal(graph_tensor_const(f.g, p->tensor)->name, "c2.act");
+    p = point(&f, "c5", 0);
+    assert_true(!p->is_extra && p->input_desc.n_amax == 1 && p->has_range_rule);
+    assert_non_null(point(&f, "up", 0));
+    assert_int_equal(f.points.n, 11);
+    /* add is read by c4 and by cat; "output" by nobody */
+    assert_ok(find(&f, "tensors: [{match: add$, input: {num_bits: 6}}, {match: output}]"));
+    assert_int_equal(point(&f, "c4", 0)->input_desc.num_bits, 6);
+    p = point(&f, "cat", 0);
+    assert_true(p && p->is_extra && p->input_desc.num_bits == 6);
+    p = point(&f, "output", QPLAN_OUTPUT);
+    assert_true(p && p->is_extra && p->is_decode && p->input_desc.num_bits == 8);
+    assert_int_equal(f.points.n, 11);
+    stop(&f);
+}
+
+/* Asked for by hand, an output convolution is quantized; a layer of another type is not touched. */
+static void a_rule_can_ask_for_the_head(void **state)
+{
+    (void)state;
+    fixture f = start();
+    assert_ok(find(&f, "layers: [{layer: c7, disabled: false}]"));
+    assert_int_equal(point(&f, "c7", 0)->kept, QUANT_NOT_KEPT);
+    assert_int_equal(point(&f, "c8", 0)->kept, QUANT_KEPT_HEAD);
+    json_t *kept = quant_points_write_kept(&f.points);
+    assert_int_equal(json_array_size(kept), 1);
+    const char *reason = json_string_value(json_object_get(json_array_get(kept, 0), "reason"));
+    assert_non_null(strstr(reason, "--quantize-head"));
+    json_decref(kept);
+    stop(&f);
+}
+
+/* x -> c0 -> Softmax -> Reshape -> dfl (1x1) -> output: dfl sums a distribution, c0 is the head. */
+static void distribution_focal_loss_is_decode(void **state)
+{
+    (void)state;
+    fixture f = {0};
+    quant_options_init(&f.options);
+    assert_ok(graph_create(&f.g, &err));
+    shape s = shape4(1, 3, 4, 4);
+    tensor_id x;
+    assert_ok(graph_add_tensor(f.g, "images", DTYPE_F32, &s, &x, &err));
+    assert_ok(graph_add_input(f.g, x, &err));
+    tensor_id a = test_net_conv(f.g, "stem", x, 3, 8, 1);
+    tensor_id h = test_net_conv(f.g, "c0", a, 8, 8, 2);
+    op_attr attr = {.axis = {.axis = 1}};
+    tensor_id p;
+    assert_ok(graph_add_op(f.g, GRAPH_OP_SOFTMAX, "softmax", 1, &h, &attr, NULL, &p, &err));
+    p = test_net_op(f.g, GRAPH_OP_IDENTITY, "moved", 1, &p);
+    p = test_net_conv(f.g, "dfl", p, 8, 1, 3);
+    assert_ok(graph_add_output(f.g, p, &err));
+    assert_ok(graph_tidy(f.g, &err));
+    assert_ok(find(&f, NULL));
+    assert_int_equal(point(&f, "stem", 0)->kept, QUANT_NOT_KEPT);
+    assert_int_equal(point(&f, "c0", 0)->kept, QUANT_KEPT_HEAD);
+    assert_int_equal(point(&f, "dfl", 0)->kept, QUANT_KEPT_DECODE);
+    f.options.quantize_head = true;
+    assert_ok(find(&f, NULL));
+    assert_int_equal(point(&f, "c0", 0)->kept, QUANT_NOT_KEPT);
+    assert_int_equal(point(&f, "dfl", 0)->kept, QUANT_KEPT_DECODE);
+    stop(&f);
+}
+
+/* pool and up carry nothing in between here: c5.act -> pool -> up2 -> c9. */
+static void sharing_looks_through_bare_tensors(void **state)
+{
+    (void)state;
+    fixture f = {0};
+    quant_options_init(&f.options);
+    f.options.share_scales = f.options.quantize_head = true;
+    assert_ok(graph_create(&f.g, &err));
+    shape s = shape4(1, 3, 8, 8);
+    tensor_id x;
+    assert_ok(graph_add_tensor(f.g, "images", DTYPE_F32, &s, &x, &err));
+    assert_ok(graph_add_input(f.g, x, &err));
+    tensor_id a = test_net_conv(f.g, "a", x, 3, 8, 1);
+    tensor_id b = test_net_conv(f.g, "b", a, 8, 8, 2);
+    tensor_id pool = test_net_op(f.g, GRAPH_OP_MAX_POOL, "pool", 1, &a);
+    tensor_id up = test_net_op(f.g, GRAPH_OP_RESIZE, "up", 1, &pool);
+    tensor_id c = test_net_conv(f.g, "c", up, 8, 8, 3);
+    tensor_id relu = test_net_op(f.g, GRAPH_OP_RELU, "relu", 1, &pool);
+    tensor_id d = test_net_conv(f.g, "d", relu, 8, 8, 4);
+    assert_ok(graph_add_output(f.g, b, &err));
+    assert_ok(graph_add_output(f.g, c, &err));
+    assert_ok(graph_add_output(f.g, d, &err));
+    assert_ok(graph_tidy(f.g, &err));
+    assert_ok(find(&f, NULL));
+    assert_groups(&f, "{b,c}");
+    assert_ok(find(&f, "share_scales: {maxpool: false}"));
+    assert_groups(&f, "");
+    /* codes of 4 bits have another scale */
+    assert_ok(find(&f, "layers: [{layer: c, input: {num_bits: 4}}]"));
+    assert_groups(&f, "");
+    stop(&f);
+}
+
 static void settings_must_fit_the_layer(void **state)
 {
     (void)state;
     fixture f = start();
-    assert_status(find(&f, "defaults: {input: {axis: 1}}"), PTQ_UNSUPPORTED);
-    assert_status(find(&f, "layers: [{match: c3, weight: {axis: 1}}]"), PTQ_USAGE);
-    assert_non_null(strstr(err.message, "layer 'c3'"));
-    assert_status(find(&f, "layers: [{match: c3, input: {if_calib: false}}]"), PTQ_USAGE);
+    static const char *const wrong[][2] = {
+        {"defaults: {input: {axis: 1}}",
+         "layer 'c0', input quantizer: a histogram finds one range"},
+        {"layers: [{match: c3, input: {if_calib: false}}]", "without if_calib an amax is needed"},
+        {"layers: [{match: c3, weight: {axis: 4}}]", "axis 4 is not one of a tensor with 4"},
+        {"layers: [{match: c3, weight: {axis: -5}}]", "axis -5 is not one"},
+        {"layers: [{match: c3, weight: {axis: [1, -3]}}]", "axis -3 is named twice"},
+        {"layers: [{match: c3, weight: {amax: [1, 2]}}]", "amax lists 2 ranges for 8 slices"},
+        {"layers: [{match: c3, weight: {learn_amax: true}}]", "learn_amax needs one range"},
+        {"layers: [{match: c3, input: {if_clip: true}}]", "if_clip needs learn_amax"},
+        {"layers: [{match: c3, input: {amax: [1, 2]}}]", "2 ranges in amax need an axis"},
+        {"layers: [{match: c3, inputs: {7: {}}}]", "layers, inputs: 'c3' (Conv) has no input 7"},
+    };
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        assert_status(find(&f, wrong[i][0]), PTQ_USAGE);
+        if (!strstr(err.message, wrong[i][1]))
+            fail_msg("'%s' gave '%s'", wrong[i][0], err.message);
+    }
     assert_ok(find(&f, "layers: [{match: c3, weight: {axis: null}}]"));
-    assert_int_equal(point(&f, "c3", 0)->weight_desc.axis, -1);
+    assert_int_equal(point(&f, "c3", 0)->weight_axes, 0);
+    assert_ok(find(&f, "layers: [{match: c3, weight: {axis: [1, -4]}, input: {axis: 1, "
+                       "calib_method: max}}]"));
+    assert_int_equal(point(&f, "c3", 0)->weight_axes, 1 << 0 | 1 << 1);
+    assert_int_equal(point(&f, "c3", 0)->input_axes, 1 << 1);
+    /* a disabled quantizer may say anything */
+    assert_ok(find(&f, "layers: [{match: c3, input: {axis: 7, disabled: true}}]"));
     stop(&f);
 }
 
@@ -226,6 +354,10 @@ int main(void)
         cmocka_unit_test(the_identity_side_of_an_add),
         cmocka_unit_test(custom_modules_get_what_they_ask_for),
         cmocka_unit_test(scales_are_shared_where_codes_move),
+        cmocka_unit_test(any_tensor_can_get_a_quantizer),
+        cmocka_unit_test(a_rule_can_ask_for_the_head),
+        cmocka_unit_test(distribution_focal_loss_is_decode),
+        cmocka_unit_test(sharing_looks_through_bare_tensors),
         cmocka_unit_test(settings_must_fit_the_layer),
     };
     return cmocka_run_group_tests_name("points", tests, NULL, NULL);

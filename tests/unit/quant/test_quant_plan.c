@@ -211,6 +211,44 @@ static void a_table_serves_without_histograms(void **state)
     stop(&f);
 }
 
+/* Lists along an axis, several axes, and what only simulation can do. */
+static void every_field_reaches_the_plan(void **state)
+{
+    (void)state;
+    fixture f = start();
+    assert_ok(build(&f, "layers:\n"
+                        "  - layer: c1\n"
+                        "    input: {axis: 1, amax: [1, 2, 3, 4, 5, 6, 7, 8], scale_amax: 0.5}\n"
+                        "    weight: {axis: [0, 1], num_bits: 4}\n"
+                        "  - layer: c3\n"
+                        "    weight: {axis: -3, amax: [8, 7, 6, 5, 4, 3, 2, 1]}\n"
+                        "    input: {learn_amax: true, if_clip: true, if_quant: false, amax: 2}\n"
+                        "  - {layer: c4, weight: {disabled: true}}\n"));
+    const qplan_entry *e = entry(&f, "c1");
+    assert_int_equal(e->input.axis, 1);
+    assert_int_equal(e->input.n_amax, 8);
+    assert_float_equal(e->input.amax[6], 3.5f, 0);
+    assert_int_equal(e->weight.several_axes, 3);
+    assert_int_equal(e->weight.n_amax, 64);
+    const tensor *w = graph_tensor_const(f.g, graph_find_tensor(f.g, "c1.weight"));
+    const float *values = blob_data(w->data);
+    float max = 0;
+    for (int i = 0; i < 9; i++) /* output channel 2, input channel 3 */
+        max = fmaxf(max, fabsf(values[(2 * 8 + 3) * 9 + i]));
+    assert_float_equal(e->weight.amax[2 * 8 + 3], max, 0);
+    e = entry(&f, "c3");
+    assert_int_equal(e->weight.axis, 1);
+    assert_float_equal(e->weight.amax[7], 1, 0);
+    assert_true(e->input.only_clips && e->input.narrow_range);
+    assert_float_equal(e->input.amax[0], 2, 0);
+    assert_false(entry(&f, "c4")->weight.enabled);
+    assert_true(entry(&f, "c4")->input.enabled);
+    assert_status(build(&f, "layers: [{layer: c1, input: {axis: 1, calib_method: max}}]"),
+                  PTQ_DATA);
+    assert_non_null(strstr(err.message, "per slice of layer 'c1' were not collected"));
+    stop(&f);
+}
+
 static void weights_that_are_not_finite_are_refused(void **state)
 {
     (void)state;
@@ -259,6 +297,7 @@ int main(void)
         cmocka_unit_test(a_fixed_range_holds_for_its_group),
         cmocka_unit_test(ranges_that_do_not_fit_are_named),
         cmocka_unit_test(a_table_serves_without_histograms),
+        cmocka_unit_test(every_field_reaches_the_plan),
         cmocka_unit_test(weights_that_are_not_finite_are_refused),
         cmocka_unit_test(the_pass_accepts_the_plan),
     };
