@@ -6,10 +6,8 @@
 #include "base/env.h"
 #include "base/mem.h"
 #include "base/strmap.h"
-#include "data/loader.h"
-#include "engine/session.h"
-#include "passes/passes.h"
 #include "quant/draw.h"
+#include "quant/image_pass.h"
 
 typedef struct collector {
     const ptq_env *env;
@@ -18,8 +16,7 @@ typedef struct collector {
     histogram_pool *pool;
     const char **names; /* what the engine taps, NULL-terminated */
     int n_names;
-    int input_item; /* the network's input among r's items, or -1: it is not tapped */
-    session *run;
+    int input_item;    /* the network's input among r's items, or -1: it is not tapped */
     ptq_status status; /* of the taps of this batch */
     ptq_error *err;
 } collector;
@@ -95,18 +92,6 @@ static void list_names(collector *c, const graph *g)
 
 /* ---------------------------------------------------------------- watching */
 
-static value_rows rows_of(const tap_view *v)
-{
-    const shape *s = &v->shape;
-    size_t n = 1;
-    for (int i = 0; i < s->rank; i++)
-        n *= (size_t)s->dim[i];
-    if (!v->channels_last || s->rank < 2 || s->dim[1] == 0)
-        return (value_rows){v->data, 1, n, n};
-    size_t channels = (size_t)s->dim[1];
-    return (value_rows){v->data, n / channels, channels, v->pixel_stride};
-}
-
 static void watch(void *user, const tap_view *view)
 {
     collector *c = user;
@@ -114,7 +99,7 @@ static void watch(void *user, const tap_view *view)
     if (c->status != PTQ_OK || !strmap_get(c->index, view->name, &at))
         return;
     range_tensor *t = &c->r->items[at];
-    value_rows rows = rows_of(view);
+    value_rows rows = image_pass_rows(view);
     if (view->type != DTYPE_F32)
         c->status = error_set(c->err, PTQ_UNSUPPORTED, "values are not float32");
     else
@@ -123,17 +108,23 @@ static void watch(void *user, const tap_view *view)
         error_context(c->err, "tensor '%s', read by '%s'", t->name, t->layers[0]);
 }
 
-static ptq_status run_batch(collector *c, const batch *b, int n, ptq_error *err)
+/* The network's input is no node's result: no tap sees it. */
+static ptq_status watch_input(void *user, const tensor_view *images, ptq_error *err)
 {
-    tensor_view input = {b->images, DTYPE_F32, shape4(n, 3, b->height, b->width)};
-    size_t values = (size_t)n * 3 * (size_t)b->height * (size_t)b->width;
+    collector *c = user;
+    size_t n = 0;
     c->status = PTQ_OK;
     c->err = err;
-    if (c->input_item >= 0) {
-        value_rows rows = {b->images, 1, values, values};
-        PTQ_TRY(histogram_add(&c->r->items[c->input_item].values, c->pool, &rows, err));
-    }
-    PTQ_TRY(session_run(c->run, &input, 1, err));
+    if (c->input_item < 0 || !shape_count(&images->shape, &n))
+        return PTQ_OK;
+    value_rows rows = {images->data, 1, n, n};
+    return histogram_add(&c->r->items[c->input_item].values, c->pool, &rows, err);
+}
+
+static ptq_status taps_status(void *user, ptq_error *err)
+{
+    const collector *c = user;
+    (void)err; /* set by the tap that failed */
     return c->status;
 }
 
@@ -150,19 +141,10 @@ static void draw_images(dataset *d, int n, uint64_t seed)
     }
 }
 
-/* The batch size of a graph with a fixed input; 0: any. */
-static int fixed_batch(const graph *g)
-{
-    const tensor *input = graph_tensor_const(g, graph_input(g, 0));
-    if (input->is_dynamic || input->shape.rank < 1 || input->shape.dim[0] < 1)
-        return 0;
-    return (int)input->shape.dim[0];
-}
-
 static int choose_batch(const graph *g, const calibrate_options *o, const ptq_env *env)
 {
     int wanted = o->batch_size > 0 ? o->batch_size : 1;
-    int fixed = fixed_batch(g);
+    int fixed = image_pass_fixed_batch(g);
     if (fixed == 0 || fixed == wanted)
         return wanted;
     if (o->is_compat)
@@ -172,43 +154,7 @@ static int choose_batch(const graph *g, const calibrate_options *o, const ptq_en
     return fixed;
 }
 
-static ptq_status run_images(collector *c, loader *l, int n_images, ptq_error *err)
-{
-    int done = 0;
-    while (done < n_images) {
-        const batch *b;
-        PTQ_TRY(env_check_cancel(c->env, err));
-        PTQ_TRY(loader_next(l, &b, err));
-        if (!b)
-            break;
-        int n = b->n < n_images - done ? b->n : n_images - done;
-        PTQ_TRY(run_batch(c, b, n, err));
-        done += n;
-        env_progress(c->env, "calibrating", (size_t)done, (size_t)n_images);
-    }
-    c->r->n_images = done;
-    return PTQ_OK;
-}
-
 /* ---------------------------------------------------------------- the pass */
-
-static ptq_status open_session(collector *c, const graph *g, cpu_level level, ptq_error *err)
-{
-    graph *lowered;
-    PTQ_TRY(graph_copy(g, &lowered, err));
-    ptq_status st = pass_lower(lowered, PRECISION_FP32, false, c->names, err);
-    session_options options = {.threads = env_threads(c->env),
-                               .level = level,
-                               .taps = c->names,
-                               .n_taps = c->n_names,
-                               .max_engines = 2};
-    if (st == PTQ_OK)
-        st = session_create(lowered, &options, &c->run, err);
-    if (st == PTQ_OK)
-        session_set_tap(c->run, watch, c);
-    graph_destroy(lowered);
-    return st;
-}
 
 static ptq_status prepare(collector *c, const calibrate_job *job, const calibrate_options *o,
                           ptq_error *err)
@@ -226,7 +172,7 @@ static ptq_status prepare(collector *c, const calibrate_job *job, const calibrat
     PTQ_TRY(histogram_pool_create(env_threads(c->env), level, &c->pool, err));
     PTQ_TRY(list_tensors(c, job, err));
     list_names(c, job->g);
-    return open_session(c, job->g, level, err);
+    return PTQ_OK;
 }
 
 static ptq_status pass_over_images(collector *c, const calibrate_job *job,
@@ -235,22 +181,25 @@ static ptq_status pass_over_images(collector *c, const calibrate_job *job,
     dataset *d = job->data;
     int n = o->n_images > 0 && o->n_images < d->n_items ? o->n_images : d->n_items;
     int batch_size = choose_batch(job->g, o, c->env);
-    if (fixed_batch(job->g))
+    if (image_pass_fixed_batch(job->g))
         n -= n % batch_size;
     if (n == 0)
         return error_set(err, PTQ_DATA, "'%s' has too few images to calibrate with: %d",
                          d->yaml_path, d->n_items);
     if (o->shuffle)
         draw_images(d, n, c->env ? c->env->seed : 0);
-    loader_options options = {.image_size = o->image_size,
-                              .batch_size = batch_size,
-                              .stride = 32,
-                              .threads = env_threads(c->env)};
-    loader *l;
-    PTQ_TRY(loader_open(d, &options, c->env, &l, err));
-    ptq_status st = run_images(c, l, n, err);
-    loader_close(l);
-    PTQ_TRY(st);
+    image_pass pass = {.g = job->g,
+                       .taps = c->names,
+                       .tap = watch,
+                       .before = watch_input,
+                       .after = taps_status,
+                       .user = c,
+                       .data = d,
+                       .n_images = n,
+                       .image_size = o->image_size,
+                       .batch_size = batch_size,
+                       .what = "calibrating"};
+    PTQ_TRY(image_pass_run(&pass, c->env, &c->r->n_images, err));
     return ranges_solve(c->r, o->percentile, env_threads(c->env), err);
 }
 
@@ -267,7 +216,6 @@ ptq_status calibrate(const calibrate_job *job, const calibrate_options *options,
         *out = c.r;
         c.r = NULL;
     }
-    session_destroy(c.run);
     histogram_pool_destroy(c.pool);
     strmap_destroy(c.index);
     mem_free(c.names);

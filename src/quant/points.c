@@ -109,6 +109,8 @@ static ptq_status check_input(point_builder *b, quant_point *p, ptq_error *err)
 {
     const descriptor *d = &p->input_desc;
     PTQ_TRY(resolve_axes(b, d, p->tensor, &p->input_axes, err));
+    if (p->input_axes & 1)
+        return error_set(err, PTQ_USAGE, "axis 0 of an input is the images, which come and go");
     if (!d->if_calib && d->n_amax == 0 && !d->learn_amax)
         return error_set(err, PTQ_USAGE, "without if_calib an amax is needed");
     if (d->n_axis > 0 && d->n_amax == 0 && d->use_histogram)

@@ -6,9 +6,8 @@
 #include "base/mem.h"
 #include "graph/slices.h"
 #include "quant/fake_quant.h"
+#include "quant/group_range.h"
 #include "quant/weight_range.h"
-
-/* ---------------------------------------------------------------- the range of a group */
 
 typedef struct plan_builder {
     const graph *g;
@@ -17,165 +16,6 @@ typedef struct plan_builder {
     const quant_options *options;
     float *group_amax; /* per group, scale_amax included */
 } plan_builder;
-
-static float fixed_range(const quant_point *p)
-{
-    return p->input_desc.amax * p->input_desc.scale_amax;
-}
-
-static ptq_status two_fixed(const quant_point *a, const quant_point *b, ptq_error *err)
-{
-    return error_set(err, PTQ_USAGE,
-                     "layers '%s' and '%s' share one input range, but amax is fixed at %g for the "
-                     "one and %g for the other; fix it once or switch share_scales off",
-                     a->layer, b->layer, (double)fixed_range(a), (double)fixed_range(b));
-}
-
-/* Whose descriptor decides: a fixed range first, then a layer rule, then the first in order. */
-ptq_status quant_plan_leader(const quant_points *points, int group, const quant_point **out,
-                             ptq_error *err)
-{
-    const quant_point *leader = NULL;
-    for (int i = 0; i < points->n; i++) {
-        const quant_point *p = &points->items[i];
-        if (p->group != group)
-            continue;
-        bool is_fixed = p->input_desc.n_amax > 0;
-        bool is_led = leader && leader->input_desc.n_amax > 0;
-        if (is_fixed && is_led && fixed_range(p) != fixed_range(leader))
-            return two_fixed(leader, p, err);
-        if (!leader || (is_fixed && !is_led) ||
-            (p->has_range_rule && !leader->has_range_rule && !is_led))
-            leader = p;
-    }
-    *out = leader;
-    return PTQ_OK;
-}
-
-static ptq_status point_range(const plan_builder *b, const quant_point *p, const range_tensor **out,
-                              ptq_error *err)
-{
-    const char *name = graph_tensor_const(b->g, p->tensor)->name;
-    const range_tensor *t = ranges_find(b->r, name, p->layer);
-    if (!t)
-        return error_set(
-            err, PTQ_DATA,
-            "no range was collected for tensor '%s', which layer '%s' reads; calibrate "
-            "this model again",
-            name, p->layer);
-    *out = t;
-    return PTQ_OK;
-}
-
-/* Whether an earlier point of the group already brought this tensor. */
-static bool is_repeated(const plan_builder *b, int index)
-{
-    const quant_point *p = &b->points->items[index];
-    for (int i = 0; i < index; i++)
-        if (b->points->items[i].group == p->group && b->points->items[i].tensor == p->tensor)
-            return true;
-    return false;
-}
-
-/* Without histograms: the largest range of the members. */
-static ptq_status range_from_table(const plan_builder *b, const range_tensor *t,
-                                   const descriptor *d, float *amax, ptq_error *err)
-{
-    amax_method method = descriptor_method(d);
-    bool is_listed = method == AMAX_MAX || (d->num_bits == 8 && !d->is_unsigned);
-    if (!is_listed || (method == AMAX_PERCENTILE && d->percentile != b->r->percentile))
-        return error_set(err, PTQ_USAGE,
-                         "the ranges of tensor '%s' come without a histogram and do not tell %s "
-                         "%g at %d bits; calibrate again",
-                         t->name, amax_method_name(method), d->percentile, d->num_bits);
-    if (t->amax[method] > *amax)
-        *amax = t->amax[method];
-    return PTQ_OK;
-}
-
-static ptq_status check_unsigned(const quant_point *p, const range_tensor *t, ptq_error *err)
-{
-    if (p->input_desc.is_unsigned && t->has_histogram && t->values.low < 0)
-        return error_set(err, PTQ_USAGE,
-                         "layer '%s': an unsigned input quantizer cannot hold tensor '%s', which "
-                         "has negative values",
-                         p->layer, t->name);
-    return PTQ_OK;
-}
-
-/* The ranges of the group's tensors, each tensor once; *has_all: they all carry histograms. */
-static ptq_status group_members(const plan_builder *b, const quant_point *leader,
-                                const range_tensor **members, int *n, bool *has_all, ptq_error *err)
-{
-    *n = 0;
-    *has_all = true;
-    for (int i = 0; i < b->points->n; i++) {
-        const quant_point *p = &b->points->items[i];
-        if (p->group != leader->group || is_repeated(b, i))
-            continue;
-        PTQ_TRY(point_range(b, p, &members[*n], err));
-        PTQ_TRY(check_unsigned(p, members[*n], err));
-        *has_all = *has_all && members[*n]->has_histogram;
-        (*n)++;
-    }
-    return PTQ_OK;
-}
-
-static ptq_status pooled_range(const range_tensor **members, int n, bool is_compat,
-                               const descriptor *d, float *amax, ptq_error *err)
-{
-    amax_options options;
-    amax_options_init(&options);
-    options.num_bits = d->num_bits;
-    options.is_unsigned = d->is_unsigned;
-    options.percentile = d->percentile;
-    histogram pooled;
-    PTQ_TRY(histogram_init(&pooled, is_compat, err));
-    ptq_status st = PTQ_OK;
-    for (int i = 0; i < n && st == PTQ_OK; i++)
-        st = histogram_merge(&pooled, &members[i]->values, err);
-    if (st == PTQ_OK)
-        st = histogram_amax(&pooled, descriptor_method(d), &options, amax, err);
-    histogram_clear(&pooled);
-    return st;
-}
-
-static ptq_status collected_range(const plan_builder *b, const quant_point *leader, float *amax,
-                                  ptq_error *err)
-{
-    size_t room = (size_t)b->points->n;
-    const range_tensor **members = mem_array(room, sizeof *members);
-    if (!members)
-        return error_no_memory(err, room * sizeof *members, "the plan");
-    int n;
-    bool has_all;
-    ptq_status st = group_members(b, leader, members, &n, &has_all, err);
-    if (st == PTQ_OK && has_all) {
-        st = pooled_range(members, n, b->r->is_compat, &leader->input_desc, amax, err);
-    } else if (st == PTQ_OK) {
-        *amax = 0;
-        for (int i = 0; i < n && st == PTQ_OK; i++)
-            st = range_from_table(b, members[i], &leader->input_desc, amax, err);
-    }
-    mem_free(members);
-    return st;
-}
-
-static ptq_status solve_group(const plan_builder *b, int group, ptq_error *err)
-{
-    const quant_point *leader = NULL;
-    PTQ_TRY(quant_plan_leader(b->points, group, &leader, err));
-    float amax = leader->input_desc.amax;
-    if (leader->input_desc.n_amax == 0 && leader->input_axes)
-        return error_set(err, PTQ_DATA,
-                         "the ranges per slice of layer '%s' were not collected; give calibration "
-                         "images, or amax as a list",
-                         leader->layer);
-    if (leader->input_desc.n_amax == 0)
-        PTQ_TRY(collected_range(b, leader, &amax, err));
-    b->group_amax[group] = amax * leader->input_desc.scale_amax;
-    return PTQ_OK;
-}
 
 /* ---------------------------------------------------------------- quantizers */
 
@@ -268,8 +108,9 @@ static ptq_status build_plan(const plan_builder *b, qplan *plan, ptq_error *err)
     if (!plan->entries || !plan->extras)
         return error_no_memory(err, n * sizeof *plan->entries, "the plan");
     plan->float_weights = b->options->float_weights;
+    group_source source = {b->g, b->points, b->r};
     for (int group = 0; group < b->points->n_groups; group++)
-        PTQ_TRY(solve_group(b, group, err));
+        PTQ_TRY(group_range(&source, group, &b->group_amax[group], err));
     for (size_t i = 0; i < n; i++) {
         const quant_point *p = &b->points->items[i];
         if (p->kept != QUANT_NOT_KEPT)

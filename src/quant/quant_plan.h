@@ -15,11 +15,6 @@ PTQ_CHECKED ptq_status quant_plan_build(const graph *g, const quant_points *poin
                                         const quant_options *options, qplan *out, ptq_error *err);
 void quant_plan_clear(qplan *plan);
 
-/* The point whose descriptor decides the range of a group: one with a fixed range, else one with a
- * rule of its own, else the first. PTQ_USAGE when two fixed ranges differ. */
-PTQ_CHECKED ptq_status quant_plan_leader(const quant_points *points, int group,
-                                         const quant_point **out, ptq_error *err);
-
 /* [{layer, op, input{num_bits, amax, scale ...}, weight{...}}], extras with their input's number.
  * NULL when out of memory. */
 json_t *quant_plan_write_json(const graph *g, const qplan *plan);
