@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <string.h>
+
 #include "passes/passes.h"
 #include "passes/qnode.h"
 #include "passes/rewrite.h"
@@ -18,12 +20,25 @@ static ptq_status bypass(graph *g, node_id dq, tensor_id x, ptq_error *err)
     return node_replace(g, dq, &n, err);
 }
 
+/* Whether insertion put the Clip before the quantizer: marked, or in a file known by its name,
+ * "<place>_clip" for "<place>_quantize". */
+static bool is_of_quantizer(const node *clip, const node *q)
+{
+    static const char clip_end[] = "_clip", q_end[] = "_quantize";
+    size_t n = strlen(q->name);
+    if (clip->attr.clip.of_quantizer)
+        return true;
+    return n > strlen(q_end) && strcmp(q->name + n - strlen(q_end), q_end) == 0 &&
+           strncmp(clip->name, q->name, n - strlen(q_end)) == 0 &&
+           strcmp(clip->name + n - strlen(q_end), clip_end) == 0;
+}
+
 /* What the pair around `q` reads: its input, before the Clip that insertion put there. */
 static tensor_id source_of(const graph *g, node_id q)
 {
     tensor_id x = graph_node_const(g, q)->inputs[0];
     node_id clip = producer_if(g, x, GRAPH_OP_CLIP);
-    if (clip != NODE_NONE && graph_node_const(g, clip)->attr.clip.of_quantizer)
+    if (clip != NODE_NONE && is_of_quantizer(graph_node_const(g, clip), graph_node_const(g, q)))
         x = graph_node_const(g, clip)->inputs[0];
     return x;
 }

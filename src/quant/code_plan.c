@@ -201,6 +201,8 @@ static ptq_status complete_layer(const code_plan_job *job, const code_range_foun
 static ptq_status complete_extra(const code_plan_job *job, const code_range_found *groups,
                                  qplan_extra *e, ptq_error *err)
 {
+    if (e->input_index == QPLAN_OUTPUT)
+        return PTQ_OK; /* outputs of the graph have no codes that others read */
     const node *n = graph_node_const(job->g, graph_find_node(job->g, e->node));
     const code_range_found *range = range_of(job, groups, n->inputs[e->input_index]);
     return e->input.enabled && range ? fill(&e->input, range, err) : PTQ_OK;

@@ -65,7 +65,7 @@ static void mark_points(finder *f)
 {
     for (int i = 0; i < f->points->n; i++) {
         const quant_point *p = &f->points->items[i];
-        if (!quant_point_has_input(p))
+        if (!quant_point_has_input(p) || p->input_index == QPLAN_OUTPUT)
             continue;
         f->is_coded[p->tensor] = f->is_read[p->tensor] = true;
         bool is_integer = quant_point_has_weight(p);

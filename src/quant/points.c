@@ -16,13 +16,18 @@ void quant_options_init(quant_options *o)
     *o = (quant_options){.method = AMAX_MSE, .percentile = 99.99};
 }
 
+bool quant_option(int in_file, bool option, bool overrules)
+{
+    return in_file < 0 || overrules ? option : in_file > 0;
+}
+
 const char *quant_kept_text(quant_kept k)
 {
     static const char *const texts[] = {
         "",
-        "output convolution of the detector: boxes and scores leave here together, and one scale "
-        "cannot hold both (--quantize-head quantizes its input and weight)",
-        "behind the output convolutions: what it reads is decoded boxes or scores",
+        "output convolution of the detector: boxes and scores come straight from it, no layer "
+        "evens out its errors (--quantize-head)",
+        "behind the output convolutions: it works on decoded boxes or scores",
         "excluded",
         "its type stays float",
         "disabled in the settings"};
@@ -330,7 +335,8 @@ static ptq_status add_node_points(point_builder *b, node_id id, ptq_error *err)
         PTQ_TRY(add_rule_inputs(b, id, rule, err));
     PTQ_TRY(add_customs(b, id, err));
     PTQ_TRY(add_tensors(b, id, err));
-    bool is_on = b->config->residual < 0 ? b->options->residual : b->config->residual > 0;
+    const quant_options *o = b->options;
+    bool is_on = quant_option(b->config->residual, o->residual, o->overrule_residual);
     if (n->op == GRAPH_OP_ADD && is_on && !b->config->is_float.has[GRAPH_OP_ADD])
         return add_residual(b, id, err);
     return PTQ_OK;

@@ -22,11 +22,15 @@ typedef struct quant_options {
     bool is_compat;             /* histograms as pytorch-quantization collects them */
     bool share_scales;
     bool residual;
+    bool overrule_share; /* the two above count whatever quant.yaml says */
+    bool overrule_residual;
     bool quantize_head; /* the output convolutions too */
     bool float_weights;
 } quant_options;
 
 void quant_options_init(quant_options *o);
+/* What holds of a word of quant.yaml (-1: it does not say) and of an option. */
+bool quant_option(int in_file, bool option, bool overrules);
 
 typedef enum quant_kept {
     QUANT_NOT_KEPT,

@@ -38,7 +38,7 @@ static void unite(share_sets *s, tensor_id a, tensor_id b)
 /* What the file says about a kind of node, else what the options say. */
 static bool is_on(int from_file, const quant_options *options)
 {
-    return from_file < 0 ? options->share_scales : from_file != 0;
+    return quant_option(from_file, options->share_scales, options->overrule_share);
 }
 
 /* Whether codes pass this node unchanged, so that one scale on both sides makes sense. */
@@ -153,8 +153,9 @@ static void number_groups(share_sets *s)
 
 static bool is_any_on(const quant_config *c, const quant_options *options)
 {
-    return options->share_scales || c->share_concat == 1 || c->share_maxpool == 1 ||
-           c->share_resize == 1 || c->share_move == 1 || c->share_add == 1;
+    return is_on(c->share_concat, options) || is_on(c->share_maxpool, options) ||
+           is_on(c->share_resize, options) || is_on(c->share_move, options) ||
+           is_on(c->share_add, options);
 }
 
 static void unite_all(share_sets *s)

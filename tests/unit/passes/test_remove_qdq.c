@@ -74,6 +74,9 @@ static void float_weights_give_the_float_graph_back(void **state)
         assert_ok(pass_insert_qdq(g, &p.plan, &err));
         assert_ok(graph_verify(g, &err));
         assert_int_equal(count_ops(g, GRAPH_OP_CLIP), bits == 4);
+        for (int i = 0; i < graph_n_nodes(g); i++) /* a file does not carry the mark */
+            if (graph_node(g, (node_id)i)->op == GRAPH_OP_CLIP)
+                graph_node(g, (node_id)i)->attr.clip.of_quantizer = false;
         assert_int_equal(count_ops(g, GRAPH_OP_QUANTIZE_LINEAR), 6 + (bits == 4));
         assert_ok(pass_remove_qdq(g, &err));
         assert_ok(graph_verify(g, &err));

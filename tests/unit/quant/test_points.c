@@ -201,6 +201,16 @@ static void scales_are_shared_where_codes_move(void **state)
     f.options.share_scales = false;
     assert_ok(find(&f, "share_scales: {concat: true}"));
     assert_groups(&f, "{c1,add+,c3}{c4,c5}{c6,c7}");
+    f.options.overrule_share = true;
+    assert_ok(find(&f, "share_scales: {concat: true}"));
+    assert_groups(&f, "");
+    f.options.overrule_residual = true;
+    f.options.residual = false;
+    assert_ok(find(&f, "residual: true"));
+    assert_null(point(&f, "add", 0));
+    f.options.overrule_residual = false;
+    assert_ok(find(&f, "residual: true"));
+    assert_non_null(point(&f, "add", 0));
     stop(&f);
 }
 

@@ -211,6 +211,22 @@ static void a_table_serves_without_histograms(void **state)
     stop(&f);
 }
 
+/* A tensor that several quantizers read counts once: "add" is read by c4 and, through a rule, by
+ * cat; the median of the pooled values is that of add and cat together. */
+static void a_tensor_is_pooled_once(void **state)
+{
+    (void)state;
+    fixture f = start();
+    f.options.share_scales = true;
+    f.options.method = AMAX_PERCENTILE;
+    f.options.percentile = 50;
+    assert_ok(build(&f, "layers: [{layer: cat, inputs: [0]}]"));
+    assert_int_equal(f.plan.n_extras, 1);
+    assert_float_equal(f.plan.extras[0].input.amax[0], 8.0f / 3, 0.02f);
+    assert_float_equal(input_amax(&f, "c4"), 8.0f / 3, 0.02f);
+    stop(&f);
+}
+
 /* Lists along an axis, several axes, and what only simulation can do. */
 static void every_field_reaches_the_plan(void **state)
 {
@@ -297,6 +313,7 @@ int main(void)
         cmocka_unit_test(a_fixed_range_holds_for_its_group),
         cmocka_unit_test(ranges_that_do_not_fit_are_named),
         cmocka_unit_test(a_table_serves_without_histograms),
+        cmocka_unit_test(a_tensor_is_pooled_once),
         cmocka_unit_test(every_field_reaches_the_plan),
         cmocka_unit_test(weights_that_are_not_finite_are_refused),
         cmocka_unit_test(the_pass_accepts_the_plan),
