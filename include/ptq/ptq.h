@@ -35,14 +35,14 @@
 
 #include "ptq/env.h"
 #include "ptq/error.h"
+#include "ptq/export.h"
+#include "ptq/quant_config.h"
+#include "ptq/quantizer.h"
 #include "ptq/version.h"
 
 #ifdef __cplusplus
 extern "C" {
 #endif
-
-#define PTQ_API __attribute__((visibility("default"), warn_unused_result))
-#define PTQ_API_VOID __attribute__((visibility("default")))
 
 /* ---------------------------------------------------------------- models */
 
@@ -100,23 +100,18 @@ typedef enum ptq_precision {
     PTQ_PRECISION_INT8
 } ptq_precision;
 
-typedef enum ptq_calib {
-    PTQ_CALIB_MAX,
-    PTQ_CALIB_PERCENTILE,
-    PTQ_CALIB_ENTROPY,
-    PTQ_CALIB_MSE
-} ptq_calib;
-
 /* How ranges are found and where quantizers go. */
 typedef struct ptq_quant_options {
-    ptq_calib calib;            /* mse */
-    double percentile;          /* 99.99 */
-    int calib_images;           /* 0: 300 (260 with compat_pytorch), all when fewer */
-    int calib_batch;            /* images at a time; 0: 4; with compat_pytorch 10 while they
-                                   have 2 million pixels at most. Matters only there */
-    bool shuffle;               /* draw the calibration images by env->seed */
-    const char *calib_from;     /* ranges from an earlier `ptq calibrate`; or NULL */
-    const char *config;         /* quant.yaml; or NULL */
+    ptq_calib calib;                  /* mse */
+    double percentile;                /* 99.99 */
+    int calib_images;                 /* 0: 300 (260 with compat_pytorch), all when fewer */
+    int calib_batch;                  /* images at a time; 0: 4; with compat_pytorch 10 while they
+                                         have 2 million pixels at most. Matters only there */
+    bool shuffle;                     /* draw the calibration images by env->seed */
+    const char *calib_from;           /* ranges from an earlier `ptq calibrate`; or NULL */
+    const char *config;               /* quant.yaml; or NULL */
+    const ptq_quant_config *settings; /* the same as an object, instead of `config`; or NULL */
+    const char *save_config;          /* writes what is inserted as quant.yaml; or NULL */
     const char *const *exclude; /* regular expressions on layer names, NULL-terminated; or NULL */
     bool compat_pytorch;        /* follow pytorch-quantization's collecting and search rules */
     int share_scales;           /* 1, 0, or -1: as the target likes */
@@ -132,9 +127,12 @@ PTQ_API ptq_status ptq_list(const char *dir, const char *output, bool force, con
                             ptq_result **out, ptq_error *err);
 
 typedef struct ptq_info_options {
-    bool quant;     /* the quantizers that automatic insertion puts (or that the file has) */
-    bool nodes;     /* one line per node */
-    int image_size; /* 640 */
+    bool quant;                   /* the quantizers that insertion puts (or that the file has) */
+    bool nodes;                   /* one line per node */
+    int image_size;               /* 640 */
+    const char *target;           /* of the insertion: "tensorrt10"; NULL: no target's wishes */
+    ptq_quant_options quantizers; /* how it is made; nothing is calibrated */
+    bool force;                   /* overwrite quantizers.save_config */
 } ptq_info_options;
 PTQ_API_VOID void ptq_info_options_init(ptq_info_options *o);
 PTQ_API ptq_status ptq_info(ptq_model *m, const ptq_info_options *o, const ptq_env *env,
@@ -195,11 +193,43 @@ typedef struct ptq_quantize_options {
     const char *effort;     /* "quick", "default", "thorough" */
     const char *report_dir; /* report.json and page; or NULL */
     bool evaluate;          /* measure FP32, 16-bit and INT8 at the end */
+    bool simulate;          /* no file: the quantizers are measured in float, whatever they say */
     bool force;
 } ptq_quantize_options;
 PTQ_API_VOID void ptq_quantize_options_init(ptq_quantize_options *o);
 PTQ_API ptq_status ptq_quantize(ptq_model *m, const ptq_quantize_options *o, const ptq_env *env,
                                 ptq_result **out, ptq_error *err);
+
+/* The quantizers of a model in memory, as pytorch-quantization works: they are put into the model,
+ * whose forward then simulates them (ptq_eval, ptq_run, ptq_compare), may be switched off and on,
+ * and be taken away again. */
+typedef struct ptq_insert_options {
+    ptq_data_options data; /* calibration images: split "train" */
+    ptq_quant_options quant;
+    const char *target; /* whose wishes count for sharing; "tensorrt10" */
+} ptq_insert_options;
+PTQ_API_VOID void ptq_insert_options_init(ptq_insert_options *o);
+PTQ_API ptq_status ptq_insert_quantizers(ptq_model *m, const ptq_insert_options *o,
+                                         const ptq_env *env, ptq_result **out, ptq_error *err);
+/* Back to the float model, exactly. Of a model that was loaded with quantizers this needs float
+ * weights in the file: PTQ_UNSUPPORTED when they are codes. */
+PTQ_API ptq_status ptq_remove_quantizers(ptq_model *m, ptq_error *err);
+/* Switches those on or off that were inserted: PTQ_INPUT, PTQ_WEIGHT or PTQ_INPUT + i of some
+ * layers. *n, which may be NULL, is their number; PTQ_USAGE when there are none. */
+PTQ_API ptq_status ptq_enable_quantizers(ptq_model *m, const ptq_layers *which, ptq_role role,
+                                         bool enabled, int *n, ptq_error *err);
+
+/* Whose quantizer it is; the names belong to the model. */
+typedef struct ptq_quantizer_place {
+    const char *layer;
+    const char *op;
+    const char *tensor; /* what it quantizes */
+    ptq_role role;
+} ptq_quantizer_place;
+PTQ_API_VOID int ptq_n_quantizers(const ptq_model *m);
+/* A copy of quantizer `i`, to read and to try. `place` may be NULL. */
+PTQ_API ptq_status ptq_get_quantizer(const ptq_model *m, int i, ptq_quantizer_place *place,
+                                     ptq_quantizer **out, ptq_error *err);
 
 typedef struct ptq_sensitivity_options {
     ptq_data_options data;
@@ -218,11 +248,12 @@ PTQ_API ptq_status ptq_sensitivity(ptq_model *m, const ptq_sensitivity_options *
 
 typedef struct ptq_export_options {
     const char *output;
-    int image_size;   /* 640 */
-    int batch;        /* 1; -1: dynamic */
-    int opset;        /* 0: 13, or 19 for a float16 graph with quantizers */
-    const char *head; /* "decoded" or "raw" */
-    bool half;        /* float16 but for the decode; a file that is so already stays so */
+    int image_size;         /* 640 */
+    int batch;              /* 1; -1: dynamic */
+    int opset;              /* 0: 13, or 19 for a float16 graph with quantizers */
+    const char *head;       /* "decoded" or "raw" */
+    bool half;              /* float16 but for the decode; a file that is so already stays so */
+    bool remove_quantizers; /* the float graph of a file that was written with float weights */
     bool force;
 } ptq_export_options;
 PTQ_API_VOID void ptq_export_options_init(ptq_export_options *o);

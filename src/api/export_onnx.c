@@ -24,7 +24,14 @@ static ptq_status export_to(api_call *call, ptq_model *m, const ptq_export_optio
                              .raw_head = strcmp(o->head, "raw") == 0,
                              .metadata = metadata};
     int n_nodes = 0;
-    PTQ_TRY(onnx_export(m->clean, o->output, &e, &n_nodes, err));
+    graph *plain = NULL;
+    if (o->remove_quantizers)
+        PTQ_TRY(model_float_graph(m, &plain, err));
+    else
+        PTQ_TRY(inserted_check_file(m, err));
+    ptq_status status = onnx_export(plain ? plain : m->clean, o->output, &e, &n_nodes, err);
+    graph_destroy(plain);
+    PTQ_TRY(status);
     put_text(call->result, "output", o->output);
     put_int(call->result, "opset", opset);
     put_int(call->result, "nodes", n_nodes);

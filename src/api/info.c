@@ -4,13 +4,15 @@
 
 #include "api/info_quant.h"
 #include "api/model_handle.h"
+#include "api/option_defaults.h"
 #include "api/result.h"
 #include "api/timing.h"
 #include "base/mem.h"
 
 void ptq_info_options_init(ptq_info_options *o)
 {
-    *o = (ptq_info_options){.image_size = 640};
+    *o = (ptq_info_options){
+        .image_size = 640, .target = "tensorrt10", .quantizers = quant_defaults()};
 }
 
 static json_t *port_json(const tensor *t)
@@ -182,7 +184,7 @@ static ptq_status describe(api_call *call, ptq_model *m, const ptq_info_options 
     PTQ_TRY(fused_difference(m, &call->env, &worst, err));
     put_real(r, "fused_max_abs_diff", worst);
     if (o->quant)
-        PTQ_TRY(info_quantizers(m, r, err));
+        PTQ_TRY(info_quantizers(m, o, call, err));
     put_int(call->config, "imgsz", size);
     return PTQ_OK;
 }

@@ -3,93 +3,92 @@
 
 #include <math.h>
 
-#include "api/result.h"
-#include "quant/points.h"
+#include "api/file_quantizers.h"
+#include "api/quant_setup.h"
+#include "base/mem.h"
+#include "quant/fake_quant.h"
+#include "quant/quant_plan.h"
 
-/* The zero point of all values, 0 when there are several. */
-static int zero_point(const graph *g, const node *dq)
+/* What a file's pair of QuantizeLinear and DequantizeLinear amounts to. Of several ranges the
+ * largest, and the smallest. */
+static json_t *quantizer_json(const graph *g, const file_quantizer *q)
 {
-    size_t n = 0;
-    if (dq->n_inputs < 3 || dq->inputs[2] == TENSOR_NONE)
-        return 0;
-    const tensor *zero = graph_tensor_const(g, dq->inputs[2]);
-    if (!zero->data || !shape_count(&zero->shape, &n) || n != 1)
-        return 0;
-    const void *data = blob_data(zero->data);
-    return zero->type == DTYPE_U8   ? *(const uint8_t *)data
-           : zero->type == DTYPE_I8 ? *(const int8_t *)data
-                                    : 0;
-}
-
-/* What a file's QuantizeLinear/DequantizeLinear pair amounts to. */
-static json_t *file_quantizer(const graph *g, const node *dq)
-{
-    const tensor *scale = graph_tensor_const(g, dq->inputs[1]);
-    size_t n = 0;
+    quantizer z = {0};
     json_t *o = json_object();
-    if (!scale->data || scale->type != DTYPE_F32 || !shape_count(&scale->shape, &n) || n == 0)
+    if (file_quantizer_ranges(g, q, &z, NULL) != PTQ_OK)
         return o;
-    bool is_signed = graph_tensor_const(g, dq->inputs[0])->type == DTYPE_I8;
-    const float *scales = blob_data(scale->data);
-    float largest = 0;
-    for (size_t i = 0; i < n; i++)
-        largest = fmaxf(largest, scales[i]);
-    int zero = zero_point(g, dq), most = is_signed ? 127 : 255;
-    put_int(o, "num_bits", 8);
-    put_bool(o, "unsigned", !is_signed);
-    put(o, "axis", n > 1 ? json_integer(dq->attr.axis.axis) : json_null());
-    put_real(o, "amax", (double)largest * (is_signed || zero < most - zero ? most - zero : zero));
-    put_real(o, "scale", (double)largest);
-    if (zero)
-        put_int(o, "zero_point", zero);
-    put_int(o, "n_scales", (int64_t)n);
+    double highest = fake_quant_highest(z.num_bits, z.is_unsigned);
+    float low = z.amax[0], high = z.amax[0];
+    for (int i = 1; i < z.n_amax; i++) {
+        low = fminf(low, z.amax[i]);
+        high = fmaxf(high, z.amax[i]);
+    }
+    double step = ((double)high - (double)z.low) / highest;
+    put_int(o, "num_bits", z.num_bits);
+    put_bool(o, "unsigned", z.is_unsigned);
+    put(o, "axis", z.n_amax > 1 ? json_integer(z.axis) : json_null());
+    put_real(o, "amax", fmax((double)high, -(double)z.low));
+    if (z.n_amax > 1)
+        put_real(o, "amax_lowest", (double)low);
+    put_real(o, "scale", step);
+    if (z.low < 0)
+        put_int(o, "zero_point", (int64_t)llrint(-(double)z.low / step));
+    put_int(o, "n_scales", z.n_amax);
+    mem_free(z.amax);
     return o;
 }
 
-static const node *dequantizer(const graph *g, tensor_id id)
+static json_t *layer_json(const graph *g, const file_quantizer *q)
 {
-    node_id p = graph_producer(g, id);
-    if (p == NODE_NONE || graph_node_const(g, p)->op != GRAPH_OP_DEQUANTIZE_LINEAR)
-        return NULL;
-    return graph_node_const(g, p);
+    const node *n = graph_node_const(g, q->layer);
+    json_t *o = json_object();
+    put_text(o, "layer", n->name);
+    put_text(o, "op", graph_op_name(n->op));
+    put(o, "input", json_null());
+    put(o, "weight", json_null());
+    return o;
 }
 
+/* One entry per layer, with the quantizers of input 0 and of the weight; further inputs have
+ * entries of their own, with their number. */
 static json_t *file_quantizers(const graph *g)
 {
-    json_t *list = json_array();
-    for (int i = 0; i < graph_n_nodes(g); i++) {
-        const node *n = graph_node_const(g, (node_id)i);
-        const node *input = dequantizer(g, n->inputs[0]);
-        if (n->is_dead || !input || n->op == GRAPH_OP_QUANTIZE_LINEAR)
-            continue;
-        const node *weight = n->n_inputs > 1 ? dequantizer(g, n->inputs[1]) : NULL;
-        json_t *o = json_object();
-        put_text(o, "layer", n->name);
-        put_text(o, "op", graph_op_name(n->op));
-        put(o, "input", file_quantizer(g, input));
-        put(o, "weight", weight ? file_quantizer(g, weight) : json_null());
-        json_array_append_new(list, o);
+    json_t *list = json_array(), *entry = NULL;
+    file_quantizer q = {0};
+    node_id last = NODE_NONE;
+    for (bool first = true; file_quantizer_next(g, first, &q); first = false) {
+        bool is_main = q.input == 0 || q.is_weight;
+        if (!entry || last != q.layer || !is_main) {
+            entry = layer_json(g, &q);
+            json_array_append_new(list, entry);
+            if (!is_main)
+                put_int(entry, "input_index", q.input);
+        }
+        last = q.layer;
+        put_text(entry, q.is_weight ? "weight_tensor" : "tensor",
+                 graph_tensor_const(g, q.tensor)->name);
+        put(entry, q.is_weight ? "weight" : "input", quantizer_json(g, &q));
     }
     return list;
 }
 
-ptq_status info_quantizers(const ptq_model *m, json_t *result, ptq_error *err)
+ptq_status info_quantizers(const ptq_model *m, const ptq_info_options *o, api_call *call,
+                           ptq_error *err)
 {
-    if (m->file->has_qdq) {
-        put(result, "quantizers", file_quantizers(m->clean));
+    if (model_has_qdq(m)) {
+        put(call->result, "quantizers", file_quantizers(m->clean));
         return PTQ_OK;
     }
-    quant_config *config;
-    PTQ_TRY(quant_config_load(NULL, &config, err));
-    quant_options options;
-    quant_options_init(&options);
-    quant_points points = {0};
-    ptq_status status = quant_points_find(m->clean, config, &options, &points, err);
-    if (status == PTQ_OK) {
-        put(result, "quantizers", quant_points_write_json(m->clean, &points));
-        put(result, "kept", quant_points_write_kept(&points));
-    }
-    quant_points_clear(&points);
-    quant_config_destroy(config);
+    const quant_target *target = o->target ? quant_target_find(o->target) : NULL;
+    if (o->target && !target)
+        return error_set(err, PTQ_UNSUPPORTED, "target '%s' is not supported", o->target);
+    if (o->quantizers.save_config)
+        PTQ_TRY(check_output(o->quantizers.save_config, o->force, err));
+    quant_setup s;
+    PTQ_TRY(quant_setup_open(&s, m, &o->quantizers, target, err));
+    put(call->result, "quantizers", quant_points_write_json(m->clean, &s.points));
+    put(call->result, "kept", quant_points_write_kept(&s.points));
+    ptq_status status = quant_setup_report(&s, m, &o->quantizers, target, call, err);
+    quant_setup_close(&s);
     return status;
 }

@@ -3,11 +3,12 @@
 #ifndef API_INFO_QUANT_H
 #define API_INFO_QUANT_H
 
-#include <jansson.h>
-
 #include "api/model_handle.h"
+#include "api/result.h"
 
-/* Sets "quantizers" (and "kept", for a float model) in `result`. */
-PTQ_CHECKED ptq_status info_quantizers(const ptq_model *m, json_t *result, ptq_error *err);
+/* Sets "quantizers" (and "kept", for a float model) in the result; writes the settings when asked.
+ */
+PTQ_CHECKED ptq_status info_quantizers(const ptq_model *m, const ptq_info_options *o,
+                                       api_call *call, ptq_error *err);
 
 #endif

@@ -34,6 +34,7 @@ void ptq_model_destroy(ptq_model *m)
 {
     if (!m)
         return;
+    inserted_destroy(m->inserted);
     model_destroy(m->file);
     graph_destroy(m->clean);
     mem_free(m);
@@ -47,6 +48,11 @@ bool graph_has_qdq(const graph *g)
             return true;
     }
     return false;
+}
+
+bool model_has_qdq(const ptq_model *m)
+{
+    return m->inserted || graph_has_qdq(m->clean);
 }
 
 precision resolve_precision(const graph *g, ptq_precision p)

@@ -8,9 +8,13 @@
 #include "passes/passes.h"
 #include "ptq/ptq.h"
 
+typedef struct inserted inserted; /* insert_api.c */
+
 struct ptq_model {
-    model *file;  /* as read */
-    graph *clean; /* its graph folded and fused (passes_clean), Q/DQ kept */
+    model *file;        /* as read */
+    graph *clean;       /* its graph folded and fused (passes_clean), Q/DQ kept; with the quantizers
+                           that were inserted */
+    inserted *inserted; /* what ptq_insert_quantizers() put there; NULL: nothing */
 };
 
 typedef struct session_request {
@@ -35,5 +39,12 @@ bool model_is_static(const ptq_model *m);
 
 /* Refuses an existing output unless force, and one that cannot be written (before any work). */
 PTQ_CHECKED ptq_status check_output(const char *path, bool force, ptq_error *err);
+
+void inserted_destroy(inserted *i); /* NULL allowed */
+/* PTQ_UNSUPPORTED when quantizers were inserted that no file says. */
+PTQ_CHECKED ptq_status inserted_check_file(const ptq_model *m, ptq_error *err);
+bool model_has_qdq(const ptq_model *m);
+/* A copy of the graph without quantizers. PTQ_UNSUPPORTED: the file has codes for weights. */
+PTQ_CHECKED ptq_status model_float_graph(const ptq_model *m, graph **out, ptq_error *err);
 
 #endif

@@ -3,37 +3,33 @@
 
 #include <math.h>
 
-#include "data/dataset.h"
+#include "api/quantizer_api.h"
+#include "base/file.h"
+#include "base/str.h"
 #include "quant/calibrate.h"
-
-static amax_method method_of(ptq_calib calib)
-{
-    switch (calib) {
-    case PTQ_CALIB_MAX:
-        return AMAX_MAX;
-    case PTQ_CALIB_PERCENTILE:
-        return AMAX_PERCENTILE;
-    case PTQ_CALIB_ENTROPY:
-        return AMAX_ENTROPY;
-    case PTQ_CALIB_MSE:
-        break;
-    }
-    return AMAX_MSE;
-}
+#include "quant/config_write.h"
+#include "quant/fit.h"
+#include "quant/group_report.h"
+#include "quant/image_pass.h"
+#include "quant/placement.h"
 
 ptq_status quant_setup_open(quant_setup *s, const ptq_model *m, const ptq_quant_options *o,
                             const quant_target *target, ptq_error *err)
 {
     *s = (quant_setup){0};
-    if (m->file->has_qdq)
+    if (model_has_qdq(m))
         return error_set(err, PTQ_USAGE,
                          "'%s' has quantizers already; give the float model it was made from",
                          m->file->path);
     if (!(o->percentile > 0 && o->percentile <= 100))
         return error_set(err, PTQ_USAGE, "percentile %g is not in (0,100]", o->percentile);
-    PTQ_TRY(quant_config_load(o->config, &s->config, err));
+    if (o->settings && o->config)
+        return error_set(err, PTQ_USAGE, "settings come from a file or from an object, not both");
+    if (!o->settings)
+        PTQ_TRY(quant_config_load(o->config, &s->own_config, err));
+    s->config = o->settings ? o->settings->config : s->own_config;
     quant_options_init(&s->options);
-    descriptor d = descriptor_input(method_of(o->calib), o->percentile);
+    descriptor d = descriptor_input(method_of_calib(o->calib), o->percentile);
     descriptor_apply(&d, &s->config->defaults.input);
     s->options.method = descriptor_method(&d);
     s->options.percentile = d.percentile;
@@ -42,6 +38,8 @@ ptq_status quant_setup_open(quant_setup *s, const ptq_model *m, const ptq_quant_
     bool shares = target && target->share_scales, residual = target && target->residual;
     s->options.share_scales = o->share_scales < 0 ? shares : o->share_scales > 0;
     s->options.residual = o->residual < 0 ? residual : o->residual > 0;
+    s->options.overrule_share = o->share_scales >= 0;
+    s->options.overrule_residual = o->residual >= 0;
     s->options.quantize_head = o->quantize_head;
     s->options.float_weights = o->float_weights || s->config->float_weights > 0;
     ptq_status status = quant_points_find(m->clean, s->config, &s->options, &s->points, err);
@@ -62,8 +60,9 @@ void quant_setup_close(quant_setup *s)
 {
     quant_points_clear(&s->points);
     code_tensors_clear(&s->codes);
-    quant_config_destroy(s->config);
+    quant_config_destroy(s->own_config);
     ranges_destroy(s->ranges);
+    dataset_destroy(s->images);
     *s = (quant_setup){0};
 }
 
@@ -87,6 +86,16 @@ static int batch_size(const ptq_quant_options *o, int image_size)
     return o->compat_pytorch && small ? 10 : 4;
 }
 
+static ptq_status open_images(quant_setup *s, const ptq_quant_options *o,
+                              const ptq_data_options *data, const ptq_env *env, ptq_error *err)
+{
+    dataset_options d = {.split = data->split ? data->split : "train",
+                         .data_root = data->root,
+                         .limit = o->shuffle ? 0 : image_count(o),
+                         .list_order = true};
+    return s->images ? PTQ_OK : dataset_open(data->yaml, &d, env, &s->images, err);
+}
+
 static ptq_status calibrate_images(quant_setup *s, const ptq_model *m, const ptq_quant_options *o,
                                    const ptq_data_options *data, const ptq_env *env, ptq_error *err)
 {
@@ -94,10 +103,6 @@ static ptq_status calibrate_images(quant_setup *s, const ptq_model *m, const ptq
         return error_set(err, PTQ_USAGE,
                          "no calibration images; give a data set with --data, or ranges with "
                          "--calib-from");
-    dataset_options d = {.split = data->split ? data->split : "train",
-                         .data_root = data->root,
-                         .limit = o->shuffle ? 0 : image_count(o),
-                         .list_order = true};
     calibrate_options c;
     calibrate_options_init(&c);
     c.is_compat = o->compat_pytorch;
@@ -106,12 +111,10 @@ static ptq_status calibrate_images(quant_setup *s, const ptq_model *m, const ptq
     c.batch_size = batch_size(o, s->image_size);
     c.n_images = image_count(o);
     c.shuffle = o->shuffle;
-    dataset *images;
-    PTQ_TRY(dataset_open(data->yaml, &d, env, &images, err));
-    calibrate_job job = {.g = m->clean, .points = &s->points, .codes = &s->codes, .data = images};
-    ptq_status status = calibrate(&job, &c, env, &s->ranges, err);
-    dataset_destroy(images);
-    return status;
+    PTQ_TRY(open_images(s, o, data, env, err));
+    calibrate_job job = {
+        .g = m->clean, .points = &s->points, .codes = &s->codes, .data = s->images};
+    return calibrate(&job, &c, env, &s->ranges, err);
 }
 
 ptq_status quant_setup_ranges(quant_setup *s, const ptq_model *m, const ptq_quant_options *o,
@@ -130,4 +133,96 @@ ptq_status quant_setup_ranges(quant_setup *s, const ptq_model *m, const ptq_quan
     put_bool(call->config, "share_scales", s->options.share_scales);
     put_bool(call->config, "residual", s->options.residual);
     return PTQ_OK;
+}
+
+/* ---------------------------------------------------------------- by hand */
+
+ptq_status quant_setup_fit(quant_setup *s, const ptq_model *m, const ptq_quant_options *o,
+                           const ptq_data_options *data, api_call *call, ptq_error *err)
+{
+    const char *layer = fit_needed_by(&s->points);
+    json_t *learned = NULL;
+    if (!layer)
+        return PTQ_OK;
+    if (!data->yaml)
+        return error_set(err, PTQ_USAGE,
+                         "layer '%s' has a range that only images tell (learn_amax, or an axis); "
+                         "give a data set with --data",
+                         layer);
+    PTQ_TRY(open_images(s, o, data, &call->env, err));
+    int fixed = image_pass_fixed_batch(m->clean);
+    fit_job job = {.g = m->clean,
+                   .points = &s->points,
+                   .r = s->ranges,
+                   .data = s->images,
+                   .image_size = s->image_size,
+                   .batch_size = fixed ? fixed : batch_size(o, s->image_size),
+                   .n_images = image_count(o)};
+    if (s->images->n_items < job.n_images)
+        job.n_images = s->images->n_items;
+    PTQ_TRY(fit_ranges(&job, &call->env, &learned, err));
+    put(call->result, "learned", learned);
+    return PTQ_OK;
+}
+
+static bool has_slices(const quant_points *points)
+{
+    for (int i = 0; i < points->n; i++)
+        if (quant_point_has_input(&points->items[i]) && points->items[i].input_axes)
+            return true;
+    return false;
+}
+
+ptq_status quant_setup_copy(const quant_setup *s, const ptq_model *m, graph **out, ptq_error *err)
+{
+    graph *g;
+    PTQ_TRY(graph_copy(m->clean, &g, err));
+    shape input = graph_tensor_const(g, graph_input(g, 0))->shape;
+    ptq_status status = PTQ_OK;
+    if (has_slices(&s->points) && !shape_known(&input)) {
+        shape sized = shape4(1, 3, s->image_size, s->image_size);
+        status = graph_set_input_shape(g, &sized, err);
+    }
+    if (status == PTQ_OK)
+        *out = g;
+    else
+        graph_destroy(g);
+    return status;
+}
+
+static ptq_status save_config(const quant_setup *s, const ptq_model *m, const char *path,
+                              const char *target, ptq_error *err)
+{
+    str title = STR_INIT, text = STR_INIT;
+    str_addf(&title, "ptq %s: the quantizers of '%s' for %s", PTQ_VERSION, path_base(m->file->path),
+             target);
+    config_write_job job = {.g = m->clean,
+                            .points = &s->points,
+                            .config = s->config,
+                            .options = &s->options,
+                            .r = s->ranges,
+                            .title = str_text(&title)};
+    ptq_status status = config_write(&job, &text, err);
+    if (status == PTQ_OK)
+        status = file_write(path, str_text(&text), text.len, err);
+    str_clear(&title);
+    str_clear(&text);
+    return status;
+}
+
+ptq_status quant_setup_report(const quant_setup *s, const ptq_model *m, const ptq_quant_options *o,
+                              const quant_target *target, api_call *call, ptq_error *err)
+{
+    group_source source = {m->clean, &s->points, s->ranges};
+    json_t *groups = NULL;
+    bool on_codes = target && target->on_codes;
+    if (s->ranges && !on_codes) {
+        PTQ_TRY(placement_warn(&source, true, &call->env, err));
+        PTQ_TRY(group_report(&source, &groups, err));
+        put(call->result, "groups", groups);
+    }
+    if (!o->save_config)
+        return PTQ_OK;
+    put_text(call->result, "saved_config", o->save_config);
+    return save_config(s, m, o->save_config, target ? target->name : "any target", err);
 }

@@ -7,16 +7,19 @@
 
 #include "api/model_handle.h"
 #include "api/result.h"
+#include "data/dataset.h"
 #include "quant/code_tensors.h"
 #include "quant/ranges.h"
 #include "quant/target.h"
 
 typedef struct quant_setup {
-    quant_config *config;
+    quant_config *own_config; /* NULL when the caller gave the settings */
+    const quant_config *config;
     quant_options options;
     quant_points points;
     code_tensors codes; /* empty unless the target computes on codes, or all is asked for */
     ranges *ranges;     /* NULL until quant_setup_ranges() */
+    dataset *images;    /* what was calibrated with; NULL when nothing was run */
     int image_size;
 } quant_setup;
 
@@ -30,6 +33,19 @@ PTQ_CHECKED ptq_status quant_setup_find_codes(quant_setup *s, const ptq_model *m
 /* Ranges from o->calib_from, else by running the calibration images of `data`. */
 PTQ_CHECKED ptq_status quant_setup_ranges(quant_setup *s, const ptq_model *m,
                                           const ptq_quant_options *o, const ptq_data_options *data,
+                                          api_call *call, ptq_error *err);
+/* Ranges that need images once more (fit.h); "learned" in the result. */
+PTQ_CHECKED ptq_status quant_setup_fit(quant_setup *s, const ptq_model *m,
+                                       const ptq_quant_options *o, const ptq_data_options *data,
+                                       api_call *call, ptq_error *err);
+/* A copy of the float graph for quantizers: of the present image size where ranges per slice need
+ * to know it. */
+PTQ_CHECKED ptq_status quant_setup_copy(const quant_setup *s, const ptq_model *m, graph **out,
+                                        ptq_error *err);
+/* Warnings about places, "groups" in the result, and the file that o->save_config names. After
+ * quant_setup_fit(); `ranges` may be missing: then only the file. */
+PTQ_CHECKED ptq_status quant_setup_report(const quant_setup *s, const ptq_model *m,
+                                          const ptq_quant_options *o, const quant_target *target,
                                           api_call *call, ptq_error *err);
 void quant_setup_close(quant_setup *s);
 

@@ -12,6 +12,7 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "quant/code_plan.h"
+#include "quant/deploy.h"
 #include "quant/half_plan.h"
 #include "quant/quant_plan.h"
 
@@ -140,6 +141,8 @@ static ptq_status make_plan(const job *j, qplan *plan, ptq_error *err)
 {
     const quant_setup *s = &j->setup;
     PTQ_TRY(quant_plan_build(j->model->clean, &s->points, s->ranges, &s->options, plan, err));
+    if (j->options->simulate) /* the quantizers as they are, not as a target has them */
+        return PTQ_OK;
     code_plan_job codes = {.g = j->model->clean,
                            .points = &s->points,
                            .codes = &s->codes,
@@ -159,12 +162,13 @@ static ptq_status insert(job *j, ptq_error *err)
 {
     qplan plan;
     PTQ_TRY(make_plan(j, &plan, err));
-    ptq_status status = graph_copy(j->model->clean, &j->quantized, err);
+    ptq_status status = quant_setup_copy(&j->setup, j->model, &j->quantized, err);
     if (status == PTQ_OK)
         status = pass_insert_qdq(j->quantized, &plan, err);
-    if (status == PTQ_OK && j->target->on_codes)
+    bool is_file = !j->options->simulate;
+    if (status == PTQ_OK && j->target->on_codes && is_file)
         status = pass_spell_silu(j->quantized, err);
-    if (status == PTQ_OK && j->target->is_half)
+    if (status == PTQ_OK && j->target->is_half && is_file)
         status = pass_round_half(j->quantized, err);
     if (status == PTQ_OK) {
         put_int(j->call->result, "quantized_layers", plan.n_entries);
@@ -286,9 +290,9 @@ static ptq_status compare_precisions(job *j, ptq_error *err)
     row rows[N_ROWS] = {
         {.key = "fp32", .graph = g, .precision = PTQ_PRECISION_FP32, .mib = weight_mib(g, 4)},
         {.key = "bf16", .graph = g, .precision = PTQ_PRECISION_BF16, .mib = weight_mib(g, 2)},
-        {.key = "int8",
+        {.key = j->options->simulate ? "simulated" : "int8",
          .graph = j->quantized,
-         .precision = PTQ_PRECISION_INT8,
+         .precision = j->options->simulate ? PTQ_PRECISION_FP32 : PTQ_PRECISION_INT8,
          .mib = weight_mib(j->quantized, 4)}};
     ptq_data_options data = j->options->data;
     data.rect = false; /* the written graph has one input size: all rows are measured at it */
@@ -322,8 +326,13 @@ static ptq_status quantize_model(job *j, ptq_error *err)
     PTQ_TRY(quant_setup_ranges(&j->setup, j->model, &o->quant, &calib, j->call, err));
     if (o->keep16 > 0)
         PTQ_TRY(keep_worst(j, err));
+    PTQ_TRY(quant_setup_fit(&j->setup, j->model, &o->quant, &calib, j->call, err));
+    if (!o->simulate)
+        PTQ_TRY(deploy_check(j->model->clean, &j->setup.points, j->target, err));
     PTQ_TRY(insert(j, err));
-    PTQ_TRY(write_model(j, err));
+    PTQ_TRY(quant_setup_report(&j->setup, j->model, &o->quant, j->target, j->call, err));
+    if (!o->simulate)
+        PTQ_TRY(write_model(j, err));
     return o->evaluate ? compare_precisions(j, err) : PTQ_OK;
 }
 
@@ -340,8 +349,10 @@ static ptq_status write_report(const char *dir, const ptq_result *r, ptq_error *
 
 static ptq_status check_options(const ptq_quantize_options *o, ptq_error *err)
 {
-    if (!o->output)
+    if (!o->output && !o->simulate)
         return error_set(err, PTQ_USAGE, "no output file given");
+    if (o->simulate && !o->evaluate)
+        return error_set(err, PTQ_USAGE, "simulate without an evaluation would give nothing");
     if (!quant_target_find(o->target))
         return error_set(err, PTQ_USAGE,
                          "target '%s' is not known; use tensorrt10, tensorrt11 or onnxruntime",
@@ -351,7 +362,10 @@ static ptq_status check_options(const ptq_quantize_options *o, ptq_error *err)
                          o->effort);
     if (!o->data.yaml && (o->evaluate || !o->quant.calib_from))
         return error_set(err, PTQ_USAGE, "no data set given; name its yaml with --data");
-    PTQ_TRY(check_output(o->output, o->force, err));
+    if (!o->simulate)
+        PTQ_TRY(check_output(o->output, o->force, err));
+    if (o->quant.save_config)
+        PTQ_TRY(check_output(o->quant.save_config, o->force, err));
     return o->report_dir ? file_make_dirs(o->report_dir, err) : PTQ_OK;
 }
 

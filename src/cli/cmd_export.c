@@ -54,6 +54,11 @@ static const option EXPORT_OPTIONS[] = {
      .choices = HEADS,
      .is_common = true,
      .help = "one output with boxes, or the raw maps of each level"},
+    {.name = "float",
+     .type = OPTION_FLAG,
+     .offset = offsetof(export_args, export.remove_quantizers),
+     .help = "take the quantizers out of MODEL, which holds float weights (quantize "
+             "--float-weights)"},
     {.name = "force",
      .letter = 'f',
      .type = OPTION_FLAG,

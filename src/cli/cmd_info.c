@@ -9,6 +9,8 @@ typedef struct info_args {
     bool kernels;
 } info_args;
 
+static const char *const TARGETS[] = {"tensorrt10", "tensorrt11", "onnxruntime", NULL};
+
 static const option INFO_OPTIONS[] = {
     {.name = "quant",
      .type = OPTION_FLAG,
@@ -29,11 +31,22 @@ static const option INFO_OPTIONS[] = {
      .max = 8192,
      .is_common = true,
      .help = "input size for shapes and GFLOPs"},
+    {.name = "target",
+     .type = OPTION_CHOICE,
+     .offset = offsetof(info_args, info.target),
+     .value = "NAME",
+     .choices = TARGETS,
+     .help = "with --quant: whose wishes count for the quantizers"},
     {.name = "kernels",
      .type = OPTION_FLAG,
      .offset = offsetof(info_args, kernels),
      .is_common = true,
      .help = "no model: what this machine offers, and the kernel of each family"},
+    {.name = "force",
+     .letter = 'f',
+     .type = OPTION_FLAG,
+     .offset = offsetof(info_args, info.force),
+     .help = "replace the file of --save-config when it exists"},
     OPTIONS_END,
 };
 
@@ -61,6 +74,8 @@ static ptq_status run(const cli *c, const void *args, ptq_result **out, ptq_erro
     return st;
 }
 
+#define QUANTIZERS offsetof(info_args, info.quantizers)
+
 const command cmd_info = {
     .name = "info",
     .summary = "what is in a model file, before and after fusing",
@@ -68,8 +83,11 @@ const command cmd_info = {
     .usage = " [options]",
     .about = "Show what is in a model file: inputs, outputs, operators, sizes before and after "
              "fusing, quantizers. MODEL is a .pt checkpoint or an .onnx file, here and everywhere.",
-    .examples = {"ptq info yolov7.pt --quant", "ptq info --kernels"},
+    .examples = {"ptq info yolov7.pt --quant --save-config quant.yaml", "ptq info --kernels"},
     .groups = (const option_group[]){{"What to show", INFO_OPTIONS, 0},
+                                     {"Quantizers, with --quant", METHOD_OPTIONS, QUANTIZERS},
+                                     {"Quantizers, with --quant", PLACE_OPTIONS, QUANTIZERS},
+                                     {"Quantizers, with --quant", SAVE_OPTIONS, QUANTIZERS},
                                      {"Model", MODEL_OPTIONS, offsetof(info_args, load)},
                                      OPTIONS_END},
     .min_operands = 0,

@@ -47,6 +47,10 @@ static const option GOAL_OPTIONS[] = {
      .offset = offsetof(quantize_args, quantize.evaluate),
      .is_common = true,
      .help = "measure FP32, 16 bit and INT8 at the end"},
+    {.name = "simulate",
+     .type = OPTION_FLAG,
+     .offset = offsetof(quantize_args, quantize.simulate),
+     .help = "no file: measure the quantizers in float, also those that no runtime has"},
     {.name = "annotations",
      .type = OPTION_TEXT,
      .offset = offsetof(quantize_args, quantize.data.annotations),
@@ -90,7 +94,7 @@ static ptq_status run(const cli *c, const void *args, ptq_result **out, ptq_erro
     const quantize_args *a = args;
     ptq_quantize_options o = a->quantize;
     char name[1024];
-    if (!o.output) {
+    if (!o.output && !o.simulate) {
         cli_default_output(c->operands[0], ".int8.onnx", name, sizeof name);
         o.output = name;
     }
@@ -126,6 +130,7 @@ const command cmd_quantize = {
                                      {"Calibration", METHOD_OPTIONS, IN_QUANTIZE(quant)},
                                      {"Calibration", RANGE_OPTIONS, IN_QUANTIZE(quant)},
                                      {"Quantizers", PLACE_OPTIONS, IN_QUANTIZE(quant)},
+                                     {"Quantizers", SAVE_OPTIONS, IN_QUANTIZE(quant)},
                                      {"Goal", GOAL_OPTIONS, 0},
                                      {"Output", OUTPUT_OPTIONS, 0},
                                      {"Model", MODEL_OPTIONS, offsetof(quantize_args, load)},

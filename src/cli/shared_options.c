@@ -239,7 +239,7 @@ const option PLACE_OPTIONS[] = {
      .type = OPTION_TEXT,
      .offset = offsetof(ptq_quant_options, config),
      .value = "FILE",
-     .help = "quant.yaml: descriptors by type and by layer"},
+     .help = "quant.yaml: descriptors by type, by layer and by tensor"},
     {.name = "share-scales",
      .type = OPTION_TRISTATE,
      .offset = offsetof(ptq_quant_options, share_scales),
@@ -254,6 +254,15 @@ const option PLACE_OPTIONS[] = {
      .type = OPTION_FLAG,
      .offset = offsetof(ptq_quant_options, quantize_head),
      .help = "the detector's output convolutions, too"},
+    OPTIONS_END,
+};
+
+const option SAVE_OPTIONS[] = {
+    {.name = "save-config",
+     .type = OPTION_TEXT,
+     .offset = offsetof(ptq_quant_options, save_config),
+     .value = "FILE",
+     .help = "write what is inserted as quant.yaml, to edit and to give back"},
     OPTIONS_END,
 };
 

@@ -13,7 +13,7 @@ extern const option LIMIT_OPTIONS[];
 extern const option PROTOCOL_OPTIONS[];
 extern const option METHOD_OPTIONS[]; /* in ptq_quant_options, as those below */
 extern const option RANGE_OPTIONS[];
-extern const option PLACE_OPTIONS[];
+extern const option PLACE_OPTIONS[], SAVE_OPTIONS[];
 
 extern const char *const PRECISIONS[]; /* in the order of ptq_precision */
 

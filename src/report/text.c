@@ -20,6 +20,7 @@ static const struct {
     {"eval", text_eval},
     {"calibrate", text_calibrate},
     {"quantize", text_quantize},
+    {"insert", text_quantize},
     {"compare", text_compare},
     {"sensitivity", text_sensitivity},
     {"bench", text_bench},

@@ -133,81 +133,6 @@ static void print_nodes(str *out, const json_t *nodes)
     table_print(&t, out, 2);
 }
 
-/* The module that pytorch-quantization would put in place of the operator. */
-static const char *quant_module(const char *op)
-{
-    static const char *const NAMES[][2] = {
-        {"Conv", "QuantConv2d"},           {"ConvTranspose", "QuantConvTranspose2d"},
-        {"Gemm", "QuantLinear"},           {"MatMul", "QuantLinear"},
-        {"AveragePool", "QuantAvgPool2d"}, {"GlobalAveragePool", "QuantAdaptiveAvgPool2d"},
-    };
-    for (size_t i = 0; i < sizeof NAMES / sizeof *NAMES; i++)
-        if (strcmp(NAMES[i][0], op) == 0)
-            return NAMES[i][1];
-    return NULL;
-}
-
-static void print_amax(str *out, const json_t *amax)
-{
-    if (json_is_number(amax)) {
-        str_addf(out, " amax=%.4f", json_number_value(amax));
-    } else if (json_array_size(amax) > 0) {
-        double low = INFINITY, high = -INFINITY;
-        for (size_t i = 0; i < json_array_size(amax); i++) {
-            double value = json_number_value(json_array_get(amax, i));
-            low = fmin(low, value);
-            high = fmax(high, value);
-        }
-        str_addf(out, " amax=[%.4f, %.4f](%zu)", low, high, json_array_size(amax));
-    } else {
-        str_add(out, " amax=dynamic");
-    }
-}
-
-/* As printing a TensorQuantizer: "8bit fake per-tensor amax=2.6400 calibrator=... quant". */
-static void print_quantizer(str *out, const char *name, const json_t *q)
-{
-    if (!q)
-        return;
-    str_addf(out, "    (%s): TensorQuantizer(", name);
-    if (field_flag(q, "disabled", !field_flag(q, "enabled", true))) {
-        str_add(out, "disabled)\n");
-        return;
-    }
-    double bits = field_number(q, "num_bits");
-    str_addf(out, "%s%.0fbit", field_flag(q, "unsigned", false) ? "unsigned " : "",
-             isnan(bits) ? 8 : bits);
-    str_add(out, field_flag(q, "narrow_range", false) ? " narrow fake" : " fake");
-    double axis = field_number(q, "axis");
-    if (isnan(axis) || axis < 0)
-        str_add(out, " per-tensor");
-    else
-        str_addf(out, " axis=%.0f", axis);
-    print_amax(out, field_at(q, "amax"));
-    const char *method = field_text(q, "calib_method", NULL);
-    if (method)
-        str_addf(out, " calibrator=%s",
-                 strcmp(method, "max") == 0 ? "MaxCalibrator" : "HistogramCalibrator");
-    str_add(out, " quant)\n");
-}
-
-static void print_quantizers(str *out, const json_t *list)
-{
-    if (!json_is_array(list))
-        return;
-    str_addf(out, "  quantizers of %zu layers\n", json_array_size(list));
-    for (size_t i = 0; i < json_array_size(list); i++) {
-        const json_t *entry = json_array_get(list, i);
-        const char *op = field_text(entry, "op", "?");
-        const char *module = quant_module(op);
-        str_addf(out, "  (%s): %s%s(\n", field_text(entry, "layer", "?"), module ? "" : "Quant",
-                 module ? module : op);
-        print_quantizer(out, "_input_quantizer", field_at(entry, "input"));
-        print_quantizer(out, "_weight_quantizer", field_at(entry, "weight"));
-        str_add(out, "  )\n");
-    }
-}
-
 void text_info(str *out, const report_view *view)
 {
     print_file(out, view);
@@ -216,7 +141,13 @@ void text_info(str *out, const report_view *view)
     print_sizes(out, view->result);
     print_ops(out, view);
     print_nodes(out, field_at(view->result, "nodes"));
-    print_quantizers(out, field_at(view->result, "quantizers"));
+    const json_t *quantizers = field_at(view->result, "quantizers");
+    const json_t *kept = field_at(view->result, "kept");
+    text_quantizers(out, quantizers, kept);
+    text_kept(out, kept, view->width);
+    const char *saved = field_text(view->result, "saved_config", NULL);
+    if (saved)
+        str_addf(out, "wrote %s\n", saved);
 }
 
 void text_machine(str *out, const report_view *view)

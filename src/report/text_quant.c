@@ -2,7 +2,10 @@
 /* Tables about quantization: calibrate, quantize, compare, sensitivity. mAP is shown in points
  * (0.512 is 51.20). */
 #include <math.h>
+#include <stdlib.h>
+#include <string.h>
 
+#include "base/mem.h"
 #include "report/table.h"
 #include "report/view.h"
 
@@ -64,6 +67,42 @@ static void add_header(table *t)
                                   "size MiB"});
 }
 
+static const char *reason_at(const json_t *kept, size_t i)
+{
+    return field_text(json_array_get(kept, i), "reason", "");
+}
+
+static const char *layer_at(const json_t *kept, size_t i)
+{
+    const json_t *item = json_array_get(kept, i);
+    return json_is_string(item) ? json_string_value(item)
+                                : field_text(item, "name", field_text(item, "layer", "?"));
+}
+
+static bool is_earlier_reason(const json_t *kept, size_t i)
+{
+    for (size_t k = 0; k < i; k++)
+        if (strcmp(reason_at(kept, k), reason_at(kept, i)) == 0)
+            return true;
+    return false;
+}
+
+void text_kept(str *out, const json_t *kept, int width)
+{
+    for (size_t i = 0; i < json_array_size(kept); i++) {
+        const char *reason = reason_at(kept, i);
+        str words = STR_INIT;
+        if (is_earlier_reason(kept, i))
+            continue;
+        for (size_t k = i; k < json_array_size(kept); k++)
+            if (strcmp(reason_at(kept, k), reason) == 0)
+                str_addf(&words, "%s%s", k > i ? " " : "", layer_at(kept, k));
+        str_addf(&words, "%s%s", *reason ? " - " : "", reason);
+        text_wrap(out, "kept: ", str_text(&words), width);
+        str_clear(&words);
+    }
+}
+
 static void print_kept(str *out, const report_view *view)
 {
     const json_t *kept = field_at(view->result, "kept_layers");
@@ -71,12 +110,76 @@ static void print_kept(str *out, const report_view *view)
     if (!isnan(quantized))
         str_addf(out, "%.0f layers quantized, %zu kept in 16 bit\n", quantized,
                  json_array_size(kept));
-    if (json_array_size(kept) == 0)
+    text_kept(out, kept, view->width);
+}
+
+/* ---------------------------------------------------------------- shared and learned ranges */
+
+enum { MAX_GROUPS = 5 };
+
+static int by_ratio(const void *a, const void *b)
+{
+    double x = field_number(*(const json_t *const *)a, "ratio");
+    double y = field_number(*(const json_t *const *)b, "ratio");
+    return x > y ? -1 : x < y ? 1 : 0;
+}
+
+static void add_group(table *t, const json_t *group)
+{
+    const json_t *layers = field_at(group, "layers");
+    size_t n = json_array_size(layers);
+    const char *first = json_string_value(json_array_get(layers, 0));
+    if (n > 1)
+        table_cell(t, "%s and %zu more", first ? first : "?", n - 1);
+    else
+        table_cell(t, "%s", first ? first : "?");
+    table_number(t, 4, field_number(group, "amax"));
+    table_number(t, 2, field_number(group, "ratio"));
+    static const char *const errors[] = {"error_own", "error_shared", "error_requantized"};
+    for (int i = 0; i < 3; i++) {
+        double error = field_number(group, errors[i]);
+        if (isnan(error))
+            table_cell(t, "-");
+        else
+            table_cell(t, "%.2e", error);
+    }
+}
+
+/* The groups whose ranges differ most: where sharing can cost. */
+static void print_groups(str *out, const json_t *groups)
+{
+    size_t n = json_array_size(groups);
+    const json_t **list = mem_array(n, sizeof *list);
+    if (n == 0 || !list) {
+        mem_free(list);
         return;
-    str names = STR_INIT;
-    text_names(&names, kept);
-    text_wrap(out, "kept: ", str_text(&names), view->width);
-    str_clear(&names);
+    }
+    for (size_t i = 0; i < n; i++)
+        list[i] = json_array_get(groups, i);
+    qsort(list, n, sizeof *list, by_ratio);
+    table t = TABLE_INIT("lrrrrr");
+    table_row(&t, (const char *[]){"shared scale", "amax", "ratio", "error own", "shared",
+                                   "requantized"});
+    for (size_t i = 0; i < n && i < MAX_GROUPS; i++)
+        add_group(&t, list[i]);
+    table_print(&t, out, 2);
+    if (n > MAX_GROUPS)
+        str_addf(out, "  ... %zu more groups, of smaller ratio: --json\n", n - MAX_GROUPS);
+    mem_free(list);
+}
+
+static void print_learned(str *out, const json_t *learned)
+{
+    for (size_t i = 0; i < json_array_size(learned); i++) {
+        const json_t *u = json_array_get(learned, i);
+        str names = STR_INIT;
+        text_names(&names, field_at(u, "layers"));
+        str_addf(out, "learned %s range of %s: %.4f, output error %.2e (calibrated: %.4f, %.2e)\n",
+                 field_text(u, "role", "input"), str_text(&names), field_number(u, "amax"),
+                 field_number(u, "error"), field_number(u, "calibrated_amax"),
+                 field_number(u, "calibrated_error"));
+        str_clear(&names);
+    }
 }
 
 /* What --max-drop asked for, and whether it is met. */
@@ -101,14 +204,20 @@ void text_quantize(str *out, const report_view *view)
         add_model(&t, "16-bit (bf16)", field_at(r, "bf16"), base);
         add_model(&t, "16-bit (fp16, simulated)", field_at(r, "fp16"), base);
         add_model(&t, "INT8", field_at(r, "int8"), base);
+        add_model(&t, "simulated", field_at(r, "simulated"), base);
         table_print(&t, out, 2);
     }
     print_kept(out, view);
+    print_groups(out, field_at(r, "groups"));
+    print_learned(out, field_at(r, "learned"));
     const char *protocol = field_text(r, "protocol", NULL);
     if (protocol)
         str_addf(out, "protocol: %s\n", protocol);
     print_gate(out, field_at(r, "verdict"));
     text_wrote(out, view);
+    const char *saved = field_text(r, "saved_config", NULL);
+    if (saved)
+        str_addf(out, "wrote %s\n", saved);
     const char *report = field_text(r, "report", NULL);
     if (report)
         str_addf(out, "wrote %s/report.json\n", report);

@@ -25,6 +25,10 @@ report_fn text_lint;
 void text_shape(str *out, const json_t *shape);
 /* The names of a list of strings or of objects with "name" or "layer", separated by spaces. */
 void text_names(str *out, const json_t *list);
+/* The layers with their quantizers as a tree; those of `kept` are float. Either may be NULL. */
+void text_quantizers(str *out, const json_t *quantizers, const json_t *kept);
+/* What stays float, and why: the layers of each reason together. */
+void text_kept(str *out, const json_t *kept, int width);
 /* "wrote FILE" when the result says where. */
 void text_wrote(str *out, const report_view *view);
 

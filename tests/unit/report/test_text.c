@@ -108,15 +108,69 @@ static void test_info_structure(void **state)
            "  largest difference of an output by fusing: 1.5e-05\n"
            "  ops      Add:9 Conv:2\n"
            "  quantizers of 2 layers\n"
-           "  (model.0.conv): QuantConv2d(\n"
-           "    (_input_quantizer): TensorQuantizer(8bit fake per-tensor amax=2.6400"
+           "  (model): (\n"
+           "    (0): (\n"
+           "      (conv): QuantConv2d(\n"
+           "        (_input_quantizer): TensorQuantizer(8bit fake per-tensor amax=2.6400"
            " calibrator=HistogramCalibrator quant)\n"
-           "    (_weight_quantizer): TensorQuantizer(8bit narrow fake axis=0"
+           "        (_weight_quantizer): TensorQuantizer(8bit narrow fake axis=0"
            " amax=[0.2500, 0.5000](2) calibrator=MaxCalibrator quant)\n"
-           "  )\n"
-           "  (model.9): QuantAdd(\n"
-           "    (_input_quantizer): TensorQuantizer(disabled)\n"
+           "      )\n"
+           "    )\n"
+           "    (9): QuantAdd(\n"
+           "      (_input_quantizer): TensorQuantizer(disabled)\n"
+           "    )\n"
            "  )\n");
+}
+
+/* Numbers in order, modules in modules, several quantizers in one, what stays float and why. */
+static void test_info_tree(void **state)
+{
+    (void)state;
+    expect("info",
+           "{\"quantizers\":["
+           "{\"layer\":\"m.10.cv1\",\"op\":\"Conv\",\"input\":{\"unsigned\":true,"
+           "\"learn_amax\":true,\"if_clip\":true,\"scale_amax\":0.5,\"amax\":1},"
+           "\"weight\":{\"axis\":[0,2],\"num_bits\":4,\"calib_method\":\"max\"}},"
+           "{\"layer\":\"m.9\",\"op\":\"Add\",\"input_index\":0,\"input\":{\"amax\":2}},"
+           "{\"layer\":\"m.9\",\"op\":\"Add\",\"input_index\":1,\"input\":{\"amax\":3}},"
+           "{\"layer\":\"m.10\",\"op\":\"Concat\",\"input_index\":-1,\"input\":{\"amax\":4}},"
+           "{\"layer\":\"m.2\",\"op\":\"MatMul\",\"input\":{\"amax\":255,\"amax_lowest\":1,"
+           "\"n_scales\":3,\"axis\":1,\"zero_point\":7,\"if_quant\":false}}],"
+           "\"kept\":[{\"layer\":\"m.11.a\",\"op\":\"Conv\",\"reason\":\"head\"},"
+           "{\"layer\":\"m.11.b\",\"op\":\"Gemm\",\"reason\":\"excluded\"},"
+           "{\"layer\":\"m.11.c\",\"op\":\"Conv\",\"reason\":\"head\"}],"
+           "\"saved_config\":\"q.yaml\"}",
+           100,
+           "model\n"
+           "  quantizers of 5 layers\n"
+           "  (m): (\n"
+           "    (2): QuantLinear(\n"
+           "      (_input_quantizer): TensorQuantizer(8bit fake axis=1 amax=[1.0000, 255.0000](3)"
+           " zero=7 clip)\n"
+           "    )\n"
+           "    (9): QuantAdd(\n"
+           "      (_input0_quantizer): TensorQuantizer(8bit fake per-tensor amax=2.0000 quant)\n"
+           "      (_input1_quantizer): TensorQuantizer(8bit fake per-tensor amax=3.0000 quant)\n"
+           "    )\n"
+           "    (10): QuantConcat(\n"
+           "      (_output_quantizer): TensorQuantizer(8bit fake per-tensor amax=4.0000 quant)\n"
+           "      (cv1): QuantConv2d(\n"
+           "        (_input_quantizer): TensorQuantizer(unsigned 8bit fake per-tensor amax=1.0000"
+           " *0.5 learned quant clip)\n"
+           "        (_weight_quantizer): TensorQuantizer(4bit fake axis=(0, 2) amax=dynamic"
+           " calibrator=MaxCalibrator quant)\n"
+           "      )\n"
+           "    )\n"
+           "    (11): (\n"
+           "      (a): Conv2d() # float\n"
+           "      (b): Linear() # float\n"
+           "      (c): Conv2d() # float\n"
+           "    )\n"
+           "  )\n"
+           "kept: m.11.a m.11.c - head\n"
+           "kept: m.11.b - excluded\n"
+           "wrote q.yaml\n");
 }
 
 static void test_sensitivity_shows_the_top(void **state)
@@ -242,6 +296,7 @@ int main(void)
         cmocka_unit_test(test_eval_as_pycocotools),
         cmocka_unit_test(test_quantize_table),
         cmocka_unit_test(test_info_structure),
+        cmocka_unit_test(test_info_tree),
         cmocka_unit_test(test_sensitivity_shows_the_top),
         cmocka_unit_test(test_bench_and_small_ones),
         cmocka_unit_test(test_lint),
