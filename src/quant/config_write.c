@@ -44,9 +44,9 @@ static void write_sharing(str *out, const config_write_job *job)
     static const char *const names[] = {"concat", "maxpool", "resize", "move", "add"};
     str_add(out, "share_scales: {");
     for (int i = 0; i < 5; i++)
-        str_addf(out, "%s%s: %s", i ? ", " : "", names[i],
-                 flag(quant_option(files[i], job->options->share_scales,
-                                   job->options->overrule_share)));
+        str_addf(
+            out, "%s%s: %s", i ? ", " : "", names[i],
+            flag(quant_option(files[i], job->options->share_scales, job->options->overrule_share)));
     str_add(out, "}\nresidual: false # residual inputs stand below, by layer\n");
     str_addf(out, "float_weights: %s\n", flag(job->options->float_weights));
 }

@@ -12,18 +12,10 @@ static const struct {
     const char *command;
     report_fn *print;
 } TABLES[] = {
-    {"info", text_info},
-    {"machine", text_machine},
-    {"run", text_run},
-    {"list", text_list},
-    {"export", text_export},
-    {"eval", text_eval},
-    {"calibrate", text_calibrate},
-    {"quantize", text_quantize},
-    {"insert", text_quantize},
-    {"compare", text_compare},
-    {"sensitivity", text_sensitivity},
-    {"bench", text_bench},
+    {"info", text_info},           {"machine", text_machine},         {"run", text_run},
+    {"list", text_list},           {"export", text_export},           {"eval", text_eval},
+    {"calibrate", text_calibrate}, {"quantize", text_quantize},       {"insert", text_quantize},
+    {"compare", text_compare},     {"sensitivity", text_sensitivity}, {"bench", text_bench},
     {"lint", text_lint},
 };
 
