@@ -177,17 +177,31 @@ typedef struct ptq_calibrate_options {
     const char *target; /* "tensorrt10" (default); with "onnxruntime" the ranges serve all targets,
                            for twice the work */
     const char *output; /* the ranges, as JSON; or NULL */
+    const char *trt_cache; /* also a calibration cache for TensorRT's implicit INT8, with ranges by
+                              quant.calib; or NULL */
+    const char *trt_version; /* of the TensorRT that will read it: "10.3.0" */
     bool force;
 } ptq_calibrate_options;
 PTQ_API_VOID void ptq_calibrate_options_init(ptq_calibrate_options *o);
 PTQ_API ptq_status ptq_calibrate(ptq_model *m, const ptq_calibrate_options *o, const ptq_env *env,
                                  ptq_result **out, ptq_error *err);
 
+/* What a written file gives. */
+typedef struct ptq_form_options {
+    int batch;        /* 1; -1: dynamic */
+    const char *head; /* "decoded": boxes and scores; "raw": the maps of each level; "nms":
+                         detections (image, x1, y1, x2, y2, class, score) */
+    double conf;      /* 0.25; lowest score of a detection, of head "nms" as what follows */
+    double iou;       /* 0.45 */
+    int max_det;      /* 100, per image */
+} ptq_form_options;
+
 typedef struct ptq_quantize_options {
     ptq_data_options data; /* calibration uses split "train", the evaluation "val" */
     ptq_quant_options quant;
-    const char *output;     /* the Q/DQ ONNX file */
-    const char *target;     /* "tensorrt10" (default), "tensorrt11", "onnxruntime" */
+    const char *output; /* the Q/DQ ONNX file */
+    const char *target; /* "tensorrt10" (default), "tensorrt11", "onnxruntime" */
+    ptq_form_options form;
     int keep16;             /* rank, keep the N worst layers in 16 bit; 0: none */
     double max_drop;        /* allowed loss of mAP as a fraction (0.005); <0: no gate */
     const char *effort;     /* "quick", "default", "thorough" */
@@ -248,11 +262,10 @@ PTQ_API ptq_status ptq_sensitivity(ptq_model *m, const ptq_sensitivity_options *
 
 typedef struct ptq_export_options {
     const char *output;
-    int image_size;         /* 640 */
-    int batch;              /* 1; -1: dynamic */
-    int opset;              /* 0: 13, or 19 for a float16 graph with quantizers */
-    const char *head;       /* "decoded" or "raw" */
-    bool half;              /* float16 but for the decode; a file that is so already stays so */
+    int image_size; /* 640 */
+    int opset;      /* 0: 13, or 19 for a float16 graph with quantizers */
+    bool half;      /* float16 but for the decode; a file that is so already stays so */
+    ptq_form_options form;
     bool remove_quantizers; /* the float graph of a file that was written with float weights */
     bool force;
 } ptq_export_options;

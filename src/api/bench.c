@@ -152,9 +152,7 @@ static ptq_status bench_model(api_call *call, ptq_model *m, const ptq_bench_opti
     cpu_level level;
     PTQ_TRY(cpu_level_parse(call->env.cpu, &level, err));
     int size = model_image_size(m, o->image_size, &call->env);
-    shape input = shape4(o->batch, 3, size, size);
-    if (model_is_static(m))
-        input = graph_tensor_const(m->clean, graph_input(m->clean, 0))->shape;
+    shape input = model_input_shape(m, o->batch, size);
     bench_setup b = {.model = m, .options = o, .env = &call->env, .level = level};
     PTQ_TRY(noise_input(&input, &b.input, err));
     b.peaks = measure_peaks(level, call->env.threads);

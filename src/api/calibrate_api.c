@@ -6,11 +6,14 @@
 #include "api/option_defaults.h"
 #include "api/quant_setup.h"
 #include "base/file.h"
+#include "quant/trt_cache.h"
 
 void ptq_calibrate_options_init(ptq_calibrate_options *o)
 {
-    *o = (ptq_calibrate_options){
-        .data = data_defaults("train"), .quant = quant_defaults(), .target = "tensorrt10"};
+    *o = (ptq_calibrate_options){.data = data_defaults("train"),
+                                 .quant = quant_defaults(),
+                                 .target = "tensorrt10",
+                                 .trt_version = "10.3.0"};
 }
 
 static ptq_status write_ranges(const ranges *r, const char *path, ptq_error *err)
@@ -25,6 +28,19 @@ static ptq_status write_ranges(const ranges *r, const char *path, ptq_error *err
     return status;
 }
 
+static ptq_status write_cache(const quant_setup *s, const ptq_model *m,
+                              const ptq_calibrate_options *o, api_call *call, ptq_error *err)
+{
+    int n = 0;
+    trt_cache c = {
+        .g = m->clean, .codes = &s->codes, .ranges = s->ranges, .method = s->options.method};
+    PTQ_TRY(trt_cache_version(o->trt_version, &c.version, err));
+    PTQ_TRY(trt_cache_write(&c, o->trt_cache, &n, err));
+    put_text(call->result, "trt_cache", o->trt_cache);
+    put_int(call->result, "trt_cache_tensors", n);
+    return PTQ_OK;
+}
+
 static ptq_status calibrate_model(api_call *call, ptq_model *m, const ptq_calibrate_options *o,
                                   ptq_error *err)
 {
@@ -33,12 +49,14 @@ static ptq_status calibrate_model(api_call *call, ptq_model *m, const ptq_calibr
     ptq_quant_options every = o->quant;
     every.quantize_head = true; /* to serve any later settings */
     PTQ_TRY(quant_setup_open(&s, m, &every, NULL, err));
-    if (quant_target_find(o->target)->on_codes)
+    if (quant_target_find(o->target)->on_codes || o->trt_cache)
         status = quant_setup_find_codes(&s, m, err);
     if (status == PTQ_OK)
         status = quant_setup_ranges(&s, m, &o->quant, &o->data, call, err);
     if (status == PTQ_OK && o->output)
         status = write_ranges(s.ranges, o->output, err);
+    if (status == PTQ_OK && o->trt_cache)
+        status = write_cache(&s, m, o, call, err);
     if (status == PTQ_OK) {
         json_t *summary = ranges_write_json(s.ranges, false);
         json_object_update(call->result, summary);
@@ -58,6 +76,11 @@ ptq_status ptq_calibrate(ptq_model *m, const ptq_calibrate_options *o, const ptq
     if (target->on_codes && o->quant.compat_pytorch)
         return error_set(err, PTQ_USAGE, "pytorch-quantization does not watch what %s needs",
                          target->name);
+    int version;
+    if (o->trt_cache) {
+        PTQ_TRY(trt_cache_version(o->trt_version, &version, err));
+        PTQ_TRY(check_output(o->trt_cache, o->force, err));
+    }
     if (o->output)
         PTQ_TRY(check_output(o->output, o->force, err));
     api_call call;

@@ -68,15 +68,11 @@ static double gflops(const graph *g)
     return 2e-9 * macs;
 }
 
-static ptq_status at_size(const graph *g, int size, graph **out, ptq_error *err)
+static ptq_status at_shape(const graph *g, const shape *s, graph **out, ptq_error *err)
 {
     graph *copy;
     PTQ_TRY(graph_copy(g, &copy, err));
-    const tensor *input = graph_tensor_const(copy, graph_input(copy, 0));
-    shape s = input->shape;
-    if (input->is_dynamic)
-        s = shape4(1, 3, size, size);
-    ptq_status status = graph_set_input_shape(copy, &s, err);
+    ptq_status status = graph_set_input_shape(copy, s, err);
     if (status != PTQ_OK) {
         graph_destroy(copy);
         return status;
@@ -119,9 +115,8 @@ static double output_difference(session *a, session *b)
 static ptq_status fused_difference(const ptq_model *m, const ptq_env *env, double *worst,
                                    ptq_error *err)
 {
-    const tensor *port = graph_tensor_const(m->clean, graph_input(m->clean, 0));
     int stride = m->file->stride > 0 ? m->file->stride : 32;
-    shape s = port->is_dynamic ? shape4(1, 3, 4 * stride, 4 * stride) : port->shape;
+    shape s = model_input_shape(m, 1, 4 * stride);
     tensor_view input;
     PTQ_TRY(noise_input(&s, &input, err));
     session *before = NULL, *after = NULL;
@@ -140,9 +135,10 @@ static ptq_status describe_graphs(api_call *call, const ptq_model *m, const ptq_
                                   int size, ptq_error *err)
 {
     graph *before = NULL, *after = NULL;
-    ptq_status status = at_size(m->file->graph, size, &before, err);
+    shape s = model_input_shape(m, 1, size);
+    ptq_status status = at_shape(m->file->graph, &s, &before, err);
     if (status == PTQ_OK)
-        status = at_size(m->clean, size, &after, err);
+        status = at_shape(m->clean, &s, &after, err);
     if (status == PTQ_OK) {
         json_t *inputs = json_array(), *outputs = json_array();
         for (int i = 0; i < graph_n_inputs(after); i++)
@@ -173,6 +169,11 @@ static ptq_status describe(api_call *call, ptq_model *m, const ptq_info_options 
     json_t *r = call->result;
     put_text(r, "format", f->format == MODEL_PT ? "pt" : "onnx");
     put_bool(r, "has_qdq", f->has_qdq);
+    put_bool(r, "float16", f->is_half);
+    if (f->has_nms)
+        put(r, "nms",
+            json_pack("{s:f,s:f,s:i}", "conf", (double)f->nms.conf, "iou", (double)f->nms.iou,
+                      "max_det", f->nms.max_det));
     put_int(r, "layers", f->n_layers);
     put_int(r, "layers_fused", f->n_layers_fused);
     put_int(r, "parameters", f->n_parameters);

@@ -108,7 +108,20 @@ ptq_status api_session(const session_request *request, const ptq_env *env, sessi
 
 bool model_is_static(const ptq_model *m)
 {
-    return !graph_tensor_const(m->clean, graph_input(m->clean, 0))->is_dynamic;
+    return m->file->is_static ||
+           !graph_tensor_const(m->clean, graph_input(m->clean, 0))->is_dynamic;
+}
+
+shape model_input_shape(const ptq_model *m, int batch, int size)
+{
+    const tensor *input = graph_tensor_const(m->clean, graph_input(m->clean, 0));
+    shape s = input->shape;
+    if (!input->is_dynamic)
+        return s;
+    if (!m->file->is_static)
+        return shape4(batch, 3, size, size);
+    s.dim[0] = batch;
+    return s;
 }
 
 int model_image_size(const ptq_model *m, int asked, const ptq_env *env)

@@ -36,6 +36,8 @@ bool graph_has_qdq(const graph *g);
  * caller asked for another), else `asked` rounded up to the stride as YOLOv7's check_img_size. */
 int model_image_size(const ptq_model *m, int asked, const ptq_env *env);
 bool model_is_static(const ptq_model *m);
+/* Input 0 with what the file fixes; else `batch` images of size x size. */
+shape model_input_shape(const ptq_model *m, int batch, int size);
 
 /* Refuses an existing output unless force, and one that cannot be written (before any work). */
 PTQ_CHECKED ptq_status check_output(const char *path, bool force, ptq_error *err);

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "api/form.h"
 #include "api/measure.h"
 #include "api/option_defaults.h"
 #include "api/quant_setup.h"
@@ -21,6 +22,7 @@ void ptq_quantize_options_init(ptq_quantize_options *o)
     *o = (ptq_quantize_options){.data = data_defaults("val"),
                                 .quant = quant_defaults(),
                                 .target = "tensorrt10",
+                                .form = form_defaults(),
                                 .max_drop = -1,
                                 .effort = "default",
                                 .evaluate = true};
@@ -184,11 +186,7 @@ static ptq_status write_model(const job *j, ptq_error *err)
     const ptq_quantize_options *o = j->options;
     char images[16];
     snprintf(images, sizeof images, "%d", j->setup.ranges->n_images);
-    const char *const metadata[] = {"ptq_version",
-                                    PTQ_VERSION,
-                                    "source_sha256",
-                                    j->model->file->sha256,
-                                    "calibration_data",
+    const char *const metadata[] = {"calibration_data",
                                     o->quant.calib_from ? path_base(o->quant.calib_from)
                                                         : path_base(o->data.yaml),
                                     "calibration_images",
@@ -198,17 +196,15 @@ static ptq_status write_model(const job *j, ptq_error *err)
                                     "target",
                                     o->target,
                                     NULL};
-    onnx_export_options e = {.opset = j->target->opset,
-                             .half = j->target->is_half,
-                             .image_size = j->setup.image_size,
-                             .batch = 1,
-                             .metadata = metadata};
-    int n_nodes;
-    PTQ_TRY(onnx_export(j->quantized, o->output, &e, &n_nodes, err));
-    put_text(j->call->result, "output", o->output);
+    onnx_export_options e = {
+        .opset = j->target->opset, .half = j->target->is_half, .image_size = j->setup.image_size};
+    form_job form = {.source = j->model->file,
+                     .g = j->quantized,
+                     .path = o->output,
+                     .form = &o->form,
+                     .metadata = metadata};
+    PTQ_TRY(form_write(&form, &e, j->call, err));
     put_text(j->call->result, "target", o->target);
-    put_int(j->call->result, "opset", e.opset);
-    put_int(j->call->result, "nodes", n_nodes);
     return PTQ_OK;
 }
 
@@ -353,6 +349,7 @@ static ptq_status check_options(const ptq_quantize_options *o, ptq_error *err)
         return error_set(err, PTQ_USAGE, "no output file given");
     if (o->simulate && !o->evaluate)
         return error_set(err, PTQ_USAGE, "simulate without an evaluation would give nothing");
+    PTQ_TRY(form_check(&o->form, err));
     if (!quant_target_find(o->target))
         return error_set(err, PTQ_USAGE,
                          "target '%s' is not known; use tensorrt10, tensorrt11 or onnxruntime",

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* `ptq run`: one forward; outputs and inner tensors into .npy files. */
 #include <ctype.h>
+#include <limits.h>
 #include <string.h>
 
 #include "api/model_handle.h"
@@ -10,6 +11,7 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "eval/detect.h"
 #include "formats/npy.h"
 
 void ptq_run_options_init(ptq_run_options *o)
@@ -75,15 +77,49 @@ static void write_tap(void *user, const tap_view *view)
     mem_free(values);
 }
 
-static ptq_status write_outputs(writer *w, session *s, ptq_error *err)
+/* Rows (image, x1, y1, x2, y2, class, score), as the file's own suppression would give. */
+static ptq_status write_detections(writer *w, const tensor_view *decoded, const nms_form *form,
+                                   ptq_error *err)
+{
+    const shape *s = &decoded->shape;
+    if (s->rank != 3 || s->dim[2] < 6 || s->dim[1] > INT_MAX)
+        return error_set(err, PTQ_SHAPE, "the boxes before the suppression are not [N,rows,5+nc]");
+    nms_options o = {
+        .conf = form->conf, .iou = (double)form->iou, .max_det = form->max_det, .max_nms = 30000};
+    float *rows = mem_array((size_t)s->dim[0] * (size_t)form->max_det, 7 * sizeof *rows);
+    nms *n = NULL;
+    int64_t n_rows = 0;
+    ptq_status status = rows ? nms_create(&n, err) : error_no_memory(err, 0, "detections");
+    for (int64_t i = 0; i < s->dim[0] && status == PTQ_OK; i++) {
+        predictions p = {(const float *)decoded->data + i * s->dim[1] * s->dim[2], (int)s->dim[1],
+                         (int)s->dim[2] - 5};
+        const detection *dets;
+        int n_dets = 0;
+        status = nms_run(n, &p, &o, &dets, &n_dets, err);
+        for (int k = 0; k < n_dets && status == PTQ_OK; k++) {
+            const detection *d = &dets[k];
+            const float row[7] = {(float)i, d->x1, d->y1, d->x2, d->y2, (float)d->cls, d->score};
+            memcpy(rows + 7 * n_rows++, row, sizeof row);
+        }
+    }
+    shape found = {.rank = 2, .dim = {n_rows, 7}};
+    if (status == PTQ_OK)
+        status = write_array(w, "detections", rows, &found);
+    nms_destroy(n);
+    mem_free(rows);
+    return status;
+}
+
+static ptq_status write_outputs(writer *w, session *s, const nms_form *form, ptq_error *err)
 {
     const graph *g = session_graph(s);
     for (int i = 0; i < graph_n_outputs(g); i++) {
         tensor_view view = engine_output(session_engine(s), i);
         if (view.type != DTYPE_F32)
             return error_set(err, PTQ_UNSUPPORTED, "output %d is not float32", i);
-        PTQ_TRY(write_array(w, graph_tensor_const(g, graph_output(g, i))->name, view.data,
-                            &view.shape));
+        PTQ_TRY(form ? write_detections(w, &view, form, err)
+                     : write_array(w, graph_tensor_const(g, graph_output(g, i))->name, view.data,
+                                   &view.shape));
     }
     return PTQ_OK;
 }
@@ -108,8 +144,8 @@ static ptq_status inner_taps(const graph *g, const char *const *taps, const char
     return PTQ_OK;
 }
 
-static ptq_status run_session(api_call *call, session *s, const tensor_view *input, writer *w,
-                              ptq_error *err)
+static ptq_status run_session(api_call *call, const ptq_model *m, session *s,
+                              const tensor_view *input, writer *w, ptq_error *err)
 {
     session_set_tap(s, write_tap, w);
     double start = clock_ms();
@@ -117,7 +153,7 @@ static ptq_status run_session(api_call *call, session *s, const tensor_view *inp
     put_real(call->result, "latency_ms", clock_ms() - start);
     if (w->status != PTQ_OK)
         return w->status;
-    return write_outputs(w, s, err);
+    return write_outputs(w, s, m->file->has_nms ? &m->file->nms : NULL, err);
 }
 
 static ptq_status run_model(api_call *call, ptq_model *m, const ptq_run_options *o, ptq_error *err)
@@ -143,7 +179,7 @@ static ptq_status run_model(api_call *call, ptq_model *m, const ptq_run_options 
     if (status == PTQ_OK)
         status = api_session(&request, &call->env, &s, err);
     if (status == PTQ_OK)
-        status = run_session(call, s, &input, &w, err);
+        status = run_session(call, m, s, &input, &w, err);
     if (status == PTQ_OK && wants_input)
         status = write_array(&w, graph_tensor_const(m->clean, graph_input(m->clean, 0))->name,
                              input.data, &input.shape);

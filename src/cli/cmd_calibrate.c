@@ -7,6 +7,7 @@ typedef struct calibrate_args {
     ptq_calibrate_options calibrate;
 } calibrate_args;
 
+static const char *const CALIBS[] = {"max", "percentile", "entropy", "mse", NULL};
 static const char *const TARGETS[] = {"tensorrt10", "tensorrt11", "onnxruntime", NULL};
 
 static const option OUTPUT_OPTIONS[] = {
@@ -24,6 +25,22 @@ static const option OUTPUT_OPTIONS[] = {
      .value = "FILE",
      .is_common = true,
      .help = "the ranges, for 'ptq quantize --calib-from'"},
+    {.name = "trt-cache",
+     .type = OPTION_TEXT,
+     .offset = offsetof(calibrate_args, calibrate.trt_cache),
+     .value = "FILE",
+     .help = "also a calibration cache for TensorRT's implicit INT8, with ranges by --calib"},
+    {.name = "trt-version",
+     .type = OPTION_TEXT,
+     .offset = offsetof(calibrate_args, calibrate.trt_version),
+     .value = "X.Y.Z",
+     .help = "the TensorRT that will read the cache: it refuses another's"},
+    {.name = "calib",
+     .type = OPTION_ENUM,
+     .offset = offsetof(calibrate_args, calibrate.quant.calib),
+     .value = "METHOD",
+     .choices = CALIBS,
+     .help = "the cache's ranges: max, percentile, entropy or mse"},
     {.name = "force",
      .letter = 'f',
      .type = OPTION_FLAG,
@@ -45,6 +62,8 @@ static ptq_status run(const cli *c, const void *args, ptq_result **out, ptq_erro
     ptq_status st = cli_require("calibrate", "--data FILE", o->data.yaml, err);
     if (!st)
         st = cli_check_output(o->output, c->operands[0], o->force, err);
+    if (!st)
+        st = cli_check_output(o->trt_cache, c->operands[0], o->force, err);
     if (st)
         return st;
     ptq_model *model;
@@ -69,6 +88,7 @@ const command cmd_calibrate = {
         {"ptq calibrate yolov7.pt --data coco.yaml -o ranges.json",
          "ptq quantize yolov7.pt --data coco.yaml --calib-from ranges.json --calib entropy"},
     .groups = (const option_group[]){{"Data", DATA_OPTIONS, IN_CALIBRATE(data)},
+                                     {"Data", BATCH_OPTIONS, IN_CALIBRATE(data)},
                                      {"Data", SPLIT_OPTIONS, IN_CALIBRATE(data)},
                                      {"Calibration", RANGE_OPTIONS, IN_CALIBRATE(quant)},
                                      {"Quantizers", PLACE_OPTIONS, IN_CALIBRATE(quant)},

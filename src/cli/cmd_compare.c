@@ -69,6 +69,7 @@ const command cmd_compare = {
     .examples = {"ptq compare yolov7.pt yolov7.int8.onnx --data coco.yaml --limit 100",
                  "ptq compare q.onnx q.onnx --precision-b fp32 --input street.jpg"},
     .groups = (const option_group[]){{"Data", DATA_OPTIONS, IN_COMPARE(data)},
+                                     {"Data", BATCH_OPTIONS, IN_COMPARE(data)},
                                      {"Data", INPUT_OPTIONS, 0},
                                      {"Data", SPLIT_OPTIONS, IN_COMPARE(data)},
                                      {"Data", LIMIT_OPTIONS, IN_COMPARE(data)},

@@ -121,6 +121,7 @@ const command cmd_eval = {
     .examples = {"ptq eval yolov7.pt --data coco.yaml --coco",
                  "ptq eval --detections found.json --annotations instances_val2017.json"},
     .groups = (const option_group[]){{"Data", DATA_OPTIONS, offsetof(eval_args, eval.data)},
+                                     {"Data", BATCH_OPTIONS, offsetof(eval_args, eval.data)},
                                      {"Data", SPLIT_OPTIONS, offsetof(eval_args, eval.data)},
                                      {"Data", LIMIT_OPTIONS, offsetof(eval_args, eval.data)},
                                      {"Data", PROTOCOL_OPTIONS, offsetof(eval_args, eval.data)},

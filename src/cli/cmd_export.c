@@ -7,8 +7,6 @@ typedef struct export_args {
     ptq_export_options export;
 } export_args;
 
-static const char *const HEADS[] = {"decoded", "raw", NULL};
-
 static const option EXPORT_OPTIONS[] = {
     {.name = "output",
      .letter = 'o',
@@ -26,15 +24,6 @@ static const option EXPORT_OPTIONS[] = {
      .max = 8192,
      .is_common = true,
      .help = "input size"},
-    {.name = "batch",
-     .type = OPTION_INT,
-     .offset = offsetof(export_args, export.batch),
-     .value = "N|dynamic",
-     .min = 1,
-     .max = 1024,
-     .word = "dynamic",
-     .is_common = true,
-     .help = "images per run"},
     {.name = "opset",
      .type = OPTION_INT,
      .offset = offsetof(export_args, export.opset),
@@ -48,12 +37,6 @@ static const option EXPORT_OPTIONS[] = {
      .type = OPTION_FLAG,
      .offset = offsetof(export_args, export.half),
      .help = "float16 inside, for runtimes that take types from the graph (TensorRT 11)"},
-    {.name = "head",
-     .type = OPTION_CHOICE,
-     .offset = offsetof(export_args, export.head),
-     .choices = HEADS,
-     .is_common = true,
-     .help = "one output with boxes, or the raw maps of each level"},
     {.name = "float",
      .type = OPTION_FLAG,
      .offset = offsetof(export_args, export.remove_quantizers),
@@ -104,6 +87,7 @@ const command cmd_export = {
     .examples = {"ptq export yolov7.pt -o yolov7.onnx",
                  "ptq export yolov7.pt --imgsz 1280 --batch dynamic -o yolov7-1280.onnx"},
     .groups = (const option_group[]){{"Export", EXPORT_OPTIONS, 0},
+                                     {"File", FORM_OPTIONS, offsetof(export_args, export.form)},
                                      {"Model", MODEL_OPTIONS, offsetof(export_args, load)},
                                      OPTIONS_END},
     .min_operands = 1,

@@ -132,6 +132,7 @@ const command cmd_quantize = {
                                      {"Quantizers", PLACE_OPTIONS, IN_QUANTIZE(quant)},
                                      {"Quantizers", SAVE_OPTIONS, IN_QUANTIZE(quant)},
                                      {"Goal", GOAL_OPTIONS, 0},
+                                     {"File", FORM_OPTIONS, IN_QUANTIZE(form)},
                                      {"Output", OUTPUT_OPTIONS, 0},
                                      {"Model", MODEL_OPTIONS, offsetof(quantize_args, load)},
                                      OPTIONS_END},

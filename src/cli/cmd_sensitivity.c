@@ -91,6 +91,7 @@ const command cmd_sensitivity = {
     .examples = {"ptq sensitivity yolov7.pt --data coco.yaml --limit 500 --top 10",
                  "ptq sensitivity yolov7.pt --data coco.yaml --mode all-but --journal rank.jsonl"},
     .groups = (const option_group[]){{"Data", DATA_OPTIONS, IN_SENSITIVITY(data)},
+                                     {"Data", BATCH_OPTIONS, IN_SENSITIVITY(data)},
                                      {"Data", SPLIT_OPTIONS, IN_SENSITIVITY(data)},
                                      {"Data", LIMIT_OPTIONS, IN_SENSITIVITY(data)},
                                      {"Data", PROTOCOL_OPTIONS, IN_SENSITIVITY(data)},

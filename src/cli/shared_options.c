@@ -13,6 +13,7 @@ static const char *const CPUS[] = {"ref",        "avx2",   "avx512", "avx512vnni
                                    "avx512bf16", "native", NULL};
 static const char *const COLORS[] = {"auto", "always", "never", NULL};
 static const char *const WEIGHTS[] = {"ema", "model", NULL};
+static const char *const HEADS[] = {"decoded", "raw", "nms", NULL};
 static const char *const CALIBS[] = {"max", "percentile", "entropy", "mse", NULL};
 static const char *const COMPATS[] = {"pytorch", NULL};
 const char *const PRECISIONS[] = {"auto", "fp32", "fp16", "bf16", "int8", NULL};
@@ -116,6 +117,14 @@ const option DATA_OPTIONS[] = {
      .max = 8192,
      .is_common = true,
      .help = "size that images are letterboxed to"},
+    {.name = "single-cls",
+     .type = OPTION_FLAG,
+     .offset = offsetof(ptq_data_options, single_class),
+     .help = "all labels are one class"},
+    OPTIONS_END,
+};
+
+const option BATCH_OPTIONS[] = {
     {.name = "batch",
      .type = OPTION_INT,
      .offset = offsetof(ptq_data_options, batch),
@@ -123,10 +132,45 @@ const option DATA_OPTIONS[] = {
      .min = 1,
      .max = 1024,
      .help = "images per batch"},
-    {.name = "single-cls",
-     .type = OPTION_FLAG,
-     .offset = offsetof(ptq_data_options, single_class),
-     .help = "all labels are one class"},
+    OPTIONS_END,
+};
+
+const option FORM_OPTIONS[] = {
+    {.name = "batch",
+     .type = OPTION_INT,
+     .offset = offsetof(ptq_form_options, batch),
+     .value = "N|dynamic",
+     .min = 1,
+     .max = 1024,
+     .word = "dynamic",
+     .is_common = true,
+     .help = "images per run of the file"},
+    {.name = "head",
+     .type = OPTION_CHOICE,
+     .offset = offsetof(ptq_form_options, head),
+     .choices = HEADS,
+     .is_common = true,
+     .help = "what the file gives: decoded boxes and scores, the raw maps of each level, or nms: "
+             "detections"},
+    {.name = "conf",
+     .type = OPTION_NUMBER,
+     .offset = offsetof(ptq_form_options, conf),
+     .value = "X",
+     .max = 1,
+     .help = "lowest score of a detection, with --head nms"},
+    {.name = "iou",
+     .type = OPTION_NUMBER,
+     .offset = offsetof(ptq_form_options, iou),
+     .value = "X",
+     .max = 1,
+     .help = "overlap above which the lower score goes, with --head nms"},
+    {.name = "max-det",
+     .type = OPTION_INT,
+     .offset = offsetof(ptq_form_options, max_det),
+     .value = "N",
+     .min = 1,
+     .max = 1e6,
+     .help = "detections of an image at most, with --head nms"},
     OPTIONS_END,
 };
 

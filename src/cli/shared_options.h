@@ -8,12 +8,14 @@
 extern const option_group GENERAL_GROUP; /* general_args: first in every argument struct */
 extern const option MODEL_OPTIONS[];     /* in ptq_load_options */
 extern const option DATA_OPTIONS[];      /* in ptq_data_options, as those below */
+extern const option BATCH_OPTIONS[];
 extern const option SPLIT_OPTIONS[];
 extern const option LIMIT_OPTIONS[];
 extern const option PROTOCOL_OPTIONS[];
 extern const option METHOD_OPTIONS[]; /* in ptq_quant_options, as those below */
 extern const option RANGE_OPTIONS[];
 extern const option PLACE_OPTIONS[], SAVE_OPTIONS[];
+extern const option FORM_OPTIONS[]; /* in ptq_form_options */
 
 extern const char *const PRECISIONS[]; /* in the order of ptq_precision */
 

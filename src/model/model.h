@@ -12,6 +12,16 @@
 
 typedef enum model_format { MODEL_PT, MODEL_ONNX } model_format;
 
+/* What a file gives: boxes and scores, the maps of each level before the decode, or detections. */
+typedef enum head_form { HEAD_DECODED, HEAD_RAW, HEAD_NMS } head_form;
+
+/* Settings of the non-maximum suppression at the end of a file with HEAD_NMS. */
+typedef struct nms_form {
+    float conf; /* lowest score, exclusive */
+    float iou;  /* more overlap than this suppresses */
+    int max_det;
+} nms_form;
+
 typedef struct model {
     model_format format;
     char *path;
@@ -23,7 +33,9 @@ typedef struct model {
     int stride;         /* largest stride of the head; 32 when not known */
     bool is_static;     /* an ONNX file with a fixed input size */
     bool has_qdq;
-    bool is_half;     /* an ONNX file with float16 constants */
+    bool is_half; /* an ONNX file with float16 constants */
+    bool has_nms; /* an ONNX file of ours that ends in a suppression: the graph ends before it */
+    nms_form nms;
     int opset;        /* of an ONNX file, else 0 */
     int64_t n_layers; /* modules incl. containers, as model_info prints; nodes for ONNX */
     int64_t n_layers_fused;
@@ -55,12 +67,13 @@ PTQ_CHECKED ptq_status onnx_import(const char *path, const model_options *option
                                    const ptq_env *env, model *m, ptq_error *err);
 
 typedef struct onnx_export_options {
-    int opset;                   /* 13 ... 21 */
-    int64_t image_size;          /* written as static input [batch,3,size,size]; 0: the graph's own
-                                    shapes, which must be known; `batch` does not matter then */
-    int64_t batch;               /* -1: dynamic, dim_param "batch" */
-    bool half;                   /* float16 up to the tail, which decodes in float32 */
-    bool raw_head;               /* outputs of the head before the decode, one per level */
+    int opset;          /* 13 ... 21 */
+    int64_t image_size; /* written as static input [batch,3,size,size]; 0: the graph's own
+                           shapes, which must be known; `batch` does not matter then */
+    int64_t batch;      /* -1: dynamic, dim_param "batch" */
+    bool half;          /* float16 up to the tail, which decodes in float32 */
+    head_form head;
+    nms_form nms;                /* HEAD_NMS */
     const char *const *metadata; /* key, value, ... NULL-terminated; or NULL */
 } onnx_export_options;
 

@@ -117,7 +117,7 @@ static ptq_status prepare(graph *g, const onnx_export_options *o, ptq_error *err
 {
     if (graph_n_inputs(g) < 1 || graph_n_outputs(g) < 1)
         return error_set(err, PTQ_FORMAT, "the graph has no input or no output");
-    if (o->raw_head)
+    if (o->head == HEAD_RAW)
         PTQ_TRY(open_head(g, err));
     PTQ_TRY(graph_prune(g, err));
     if (o->image_size > 0) {
@@ -151,7 +151,7 @@ static ptq_status name_tensors(onnx_exporter *e, const onnx_export_options *o, p
         name_tensor(e, graph_input(g, i), graph_tensor_const(g, graph_input(g, i))->name);
     for (int i = 0; i < graph_n_outputs(g); i++) {
         tensor_id id = graph_output(g, i);
-        const char *wanted = o->raw_head ? "output" : graph_tensor_const(g, id)->name;
+        const char *wanted = o->head == HEAD_RAW ? "output" : graph_tensor_const(g, id)->name;
         if (e->half && !e->names[id])
             half_name_output(e, id, wanted);
         name_tensor(e, id, wanted);
@@ -177,7 +177,7 @@ static void write_port(onnx_exporter *e, onnx_port port, tensor_id id)
     shape s = t->shape;
     if (e->batch_is_open && s.rank > 0)
         s.dim[0] = -1;
-    onnx_writer_port(e->w, port, onnx_export_tensor(e, id), t->type, &s);
+    onnx_writer_port(e->w, port, onnx_export_tensor(e, id), t->type, &s, "batch");
 }
 
 static ptq_status write_graph(onnx_exporter *e, const onnx_export_options *o, ptq_error *err)
@@ -194,8 +194,12 @@ static ptq_status write_graph(onnx_exporter *e, const onnx_export_options *o, pt
         PTQ_TRY(onnx_export_node(e, graph_node_const(g, (node_id)i), err));
     }
     half_enter(e, NODE_NONE);
-    for (int i = 0; i < graph_n_outputs(g); i++)
+    if (o->head == HEAD_NMS)
+        PTQ_TRY(onnx_export_nms(e, &o->nms, err));
+    for (int i = 0; o->head != HEAD_NMS && i < graph_n_outputs(g); i++)
         write_port(e, ONNX_OUTPUT, graph_output(g, i));
+    if (o->head == HEAD_NMS)
+        onnx_writer_metadata(e->w, "head", "nms");
     for (const char *const *p = o->metadata; p && p[0] && p[1]; p += 2)
         onnx_writer_metadata(e->w, p[0], p[1]);
     return PTQ_OK;

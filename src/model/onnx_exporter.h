@@ -4,6 +4,7 @@
 #define MODEL_ONNX_EXPORTER_H
 
 #include "graph/graph.h"
+#include "model/model.h"
 #include "model/onnx_writer.h"
 
 typedef struct half_names half_names; /* onnx_export_half.c */
@@ -41,6 +42,9 @@ bool half_is_on(const onnx_exporter *e); /* the node being written computes in f
 
 /* Writes one node as one or more (onnx_export_ops.c). */
 PTQ_CHECKED ptq_status onnx_export_node(onnx_exporter *e, const node *n, ptq_error *err);
+
+/* The tail of an end-to-end file and its output "detections" [n,7] (onnx_export_nms.c). */
+PTQ_CHECKED ptq_status onnx_export_nms(onnx_exporter *e, const nms_form *form, ptq_error *err);
 
 /* What ONNX spells out in several nodes (onnx_export_lower.c). The last of them has the node's
  * name and output, the others "<name>/<what>". */

@@ -446,6 +446,8 @@ ptq_status onnx_import(const char *path, const model_options *options, const ptq
     im.max_bytes = options && options->max_bytes ? options->max_bytes : (size_t)4 << 30;
     ptq_status status = open_importer(path, options, &im, err);
     if (status == PTQ_OK)
+        status = onnx_cut_nms(&im, m, err);
+    if (status == PTQ_OK)
         status = build(&im, err);
     if (status == PTQ_OK)
         status = check_weights(im.g, err);

@@ -32,7 +32,7 @@ typedef enum onnx_pending {
 } onnx_pending;
 
 typedef struct onnx_importer {
-    onnx_file file;
+    onnx_file file; /* onnx_cut_nms() may shorten it */
     const Onnx__GraphProto *src;
     char *dir; /* of the model file, for external data */
     size_t max_bytes;
@@ -45,6 +45,10 @@ typedef struct onnx_importer {
     strmap *pending;   /* node name -> onnx_pending */
     const char **node_names;
 } onnx_importer;
+
+/* A file that ends in a suppression becomes one that ends in what it suppresses: the last place
+ * before it where all that comes from the inputs is one tensor. (onnx_import_nms.c) */
+PTQ_CHECKED ptq_status onnx_cut_nms(onnx_importer *im, model *m, ptq_error *err);
 
 /* The constant behind a tensor: itself, or through Q, DQ, Transpose, Reshape, Identity ...; NULL
  * when it is computed from inputs. */

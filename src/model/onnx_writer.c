@@ -298,7 +298,7 @@ void onnx_writer_halves(onnx_writer *w, const char *name, const shape *s, const 
 
 /* ---- inputs, outputs, metadata ---- */
 
-static Onnx__TensorShapeProto *shape_proto(onnx_writer *w, const shape *s)
+static Onnx__TensorShapeProto *shape_proto(onnx_writer *w, const shape *s, const char *open)
 {
     Onnx__TensorShapeProto *p = take(w, 1, sizeof *p);
     Onnx__TensorShapeProto__Dimension **dims = take(w, (size_t)s->rank, sizeof *dims);
@@ -318,13 +318,14 @@ static Onnx__TensorShapeProto *shape_proto(onnx_writer *w, const shape *s)
             d->dim_value = s->dim[i];
         } else if (i == 0) {
             d->value_case = ONNX__TENSOR_SHAPE_PROTO__DIMENSION__VALUE_DIM_PARAM;
-            d->dim_param = "batch";
+            d->dim_param = copy_text(w, open);
         }
     }
     return p;
 }
 
-void onnx_writer_port(onnx_writer *w, onnx_port port, const char *name, dtype type, const shape *s)
+void onnx_writer_port(onnx_writer *w, onnx_port port, const char *name, dtype type, const shape *s,
+                      const char *open)
 {
     Onnx__ValueInfoProto *v = take(w, 1, sizeof *v);
     Onnx__TypeProto *t = take(w, 1, sizeof *t);
@@ -340,7 +341,7 @@ void onnx_writer_port(onnx_writer *w, onnx_port port, const char *name, dtype ty
     t->tensor_type = tt;
     tt->has_elem_type = 1;
     tt->elem_type = dtype_onnx(type);
-    tt->shape = shape_proto(w, s);
+    tt->shape = shape_proto(w, s, open);
     append(w, port == ONNX_INPUT ? &w->inputs : &w->outputs, v);
 }
 

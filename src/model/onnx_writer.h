@@ -49,8 +49,9 @@ const char *onnx_writer_floats(onnx_writer *w, const char *base, const char *suf
 void onnx_writer_halves(onnx_writer *w, const char *name, const shape *s, const float *values);
 
 typedef enum onnx_port { ONNX_INPUT, ONNX_OUTPUT } onnx_port;
-/* Dimension 0 is written as "batch" when it is -1; other unknown ones have no value. */
-void onnx_writer_port(onnx_writer *w, onnx_port port, const char *name, dtype type, const shape *s);
+/* Dimension 0 is written as `open` when it is -1; other unknown ones have no value. */
+void onnx_writer_port(onnx_writer *w, onnx_port port, const char *name, dtype type, const shape *s,
+                      const char *open);
 void onnx_writer_metadata(onnx_writer *w, const char *key, const char *value);
 
 int onnx_writer_n_nodes(const onnx_writer *w);

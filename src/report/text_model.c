@@ -73,6 +73,10 @@ static void print_sizes(str *out, const json_t *result)
     double classes = field_number(result, "classes"), stride = field_number(result, "stride");
     if (classes > 0 && stride > 0)
         str_addf(out, "  %.0f classes, largest stride %.0f\n", classes, stride);
+    double conf = field_number(result, "nms.conf");
+    if (!isnan(conf))
+        str_addf(out, "  ends in a suppression: conf %g, IoU %g, %.0f detections at most\n", conf,
+                 field_number(result, "nms.iou"), field_number(result, "nms.max_det"));
     double largest = field_number(result, "fused_max_abs_diff");
     if (!isnan(largest))
         str_addf(out, "  largest difference of an output by fusing: %.2g\n", largest);
@@ -204,4 +208,5 @@ void text_export(str *out, const report_view *view)
     double opset = field_number(view->result, "opset"), nodes = field_number(view->result, "nodes");
     if (!isnan(opset) && !isnan(nodes))
         str_addf(out, "opset %.0f, %.0f nodes\n", opset, nodes);
+    text_next_step(out, view);
 }

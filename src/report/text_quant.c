@@ -37,6 +37,12 @@ void text_calibrate(str *out, const report_view *view)
         str_addf(out, " from %.0f images", images);
     str_add(out, "\n");
     text_wrote(out, view);
+    const char *cache = field_text(view->result, "trt_cache", NULL);
+    if (cache)
+        str_addf(out,
+                 "wrote %s\nnext: trtexec --onnx=FILE --int8 --fp16 --calib=%s, with the float "
+                 "file of 'ptq export' (not run here)\n",
+                 cache, cache);
 }
 
 /* One line of the comparison; `base` is the line that change and speed-up refer to. */
@@ -221,6 +227,7 @@ void text_quantize(str *out, const report_view *view)
     const char *report = field_text(r, "report", NULL);
     if (report)
         str_addf(out, "wrote %s/report.json\n", report);
+    text_next_step(out, view);
 }
 
 static void print_differences(str *out, const json_t *tensors)

@@ -31,5 +31,7 @@ void text_quantizers(str *out, const json_t *quantizers, const json_t *kept);
 void text_kept(str *out, const json_t *kept, int width);
 /* "wrote FILE" when the result says where. */
 void text_wrote(str *out, const report_view *view);
+/* "next: trtexec ..." for the file that was written, when the result tells its input. */
+void text_next_step(str *out, const report_view *view);
 
 #endif

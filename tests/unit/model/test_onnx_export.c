@@ -200,7 +200,7 @@ static void a_raw_head_has_one_output_per_level(void **state)
     model *m = load(test_shared("shapes/yolov7-shapes.pt", shared));
     test_temp_dir(dir);
     export(m->graph, temp_file(dir, "m.onnx", path),
-           (onnx_export_options){.image_size = 320, .raw_head = true});
+           (onnx_export_options){.image_size = 320, .head = HEAD_RAW});
     check_file(path);
     model *again = load(path);
     assert_int_equal(again->n_classes, 8);
@@ -213,7 +213,7 @@ static void a_raw_head_has_one_output_per_level(void **state)
     model_destroy(m);
 
     m = load(test_shared("shapes/yolov7-shapes-grid640.onnx", shared));
-    onnx_export_options o = {.opset = 13, .image_size = 640, .batch = 1, .raw_head = true};
+    onnx_export_options o = {.opset = 13, .image_size = 640, .batch = 1, .head = HEAD_RAW};
     assert_status(onnx_export(m->graph, path, &o, NULL, &err), PTQ_UNSUPPORTED);
     model_destroy(m);
     test_temp_remove(dir);
