@@ -255,6 +255,7 @@ typedef struct ptq_sensitivity_options {
     const char *journal;     /* resume file; or NULL */
     bool exhaustive;         /* evaluate every layer on every image */
     double confidence;       /* 0.95 */
+    size_t memory_bytes;     /* for the tensors of an image that networks share; 0: 2 GiB */
 } ptq_sensitivity_options;
 PTQ_API_VOID void ptq_sensitivity_options_init(ptq_sensitivity_options *o);
 PTQ_API ptq_status ptq_sensitivity(ptq_model *m, const ptq_sensitivity_options *o,

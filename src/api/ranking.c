@@ -51,6 +51,10 @@ static ptq_status options_of(const ptq_sensitivity_options *o, const protocol *p
     out->eval = p->evaluator;
     out->confidence = o->confidence;
     out->journal = o->journal;
+    out->exhaustive = o->exhaustive;
+    out->top = o->top;
+    if (o->memory_bytes)
+        out->memory_bytes = o->memory_bytes;
     return PTQ_OK;
 }
 

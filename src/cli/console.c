@@ -91,15 +91,18 @@ void console_progress(void *user, const char *what, size_t done, size_t total)
     if (!c->has_progress || c->is_quiet || total == 0)
         return;
     double now = now_s();
-    if (strncmp(c->stage, what, sizeof c->stage - 1) != 0) {
+    /* a stage that is done, or goes back, begins anew */
+    if (strncmp(c->stage, what, sizeof c->stage - 1) != 0 || done < c->stage_done) {
         clear_line(c);
         snprintf(c->stage, sizeof c->stage, "%s", what);
         c->stage_start_s = now;
         c->last_update_s = 0;
     }
+    c->stage_done = done;
     double elapsed = now - c->stage_start_s;
     if (done >= total) {
         clear_line(c);
+        c->stage[0] = '\0';
         return;
     }
     if (elapsed < SECONDS_BEFORE_PROGRESS || now - c->last_update_s < 1 / UPDATES_PER_SECOND)

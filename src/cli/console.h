@@ -19,6 +19,7 @@ typedef struct console {
     bool has_progress;
     bool is_line_shown;
     char stage[64]; /* what the progress line is about */
+    size_t stage_done;
     double stage_start_s;
     double last_update_s;
     char **said; /* distinct warnings so far */

@@ -204,6 +204,12 @@ ptq_status engine_prepare(const graph *g, const engine_options *options, engine 
     return status;
 }
 
+ptq_status engine_prepare_beside(const graph *g, const engine_options *options, const engine *other,
+                                 engine **out, ptq_error *err)
+{
+    return engine_prepare_shared(g, options, other->shared, out, err);
+}
+
 char *value_data(const engine *e, value_id id)
 {
     const value *val = &e->values[id];

@@ -56,6 +56,10 @@ typedef struct engine_step_profile {
 /* All shapes of `g` must be known (graph_set_input_shape). */
 PTQ_CHECKED ptq_status engine_prepare(const graph *g, const engine_options *options, engine **out,
                                       ptq_error *err);
+/* The same with the threads and packed weights of `other`, and its level; constants of `g` must
+ * outlive both. */
+PTQ_CHECKED ptq_status engine_prepare_beside(const graph *g, const engine_options *options,
+                                             const engine *other, engine **out, ptq_error *err);
 void engine_destroy(engine *e); /* NULL allowed */
 
 /* Inputs in graph order with exactly the prepared type and shape. */

@@ -61,4 +61,11 @@ typedef enum precision { PRECISION_FP32, PRECISION_FP16, PRECISION_BF16, PRECISI
 PTQ_CHECKED ptq_status pass_lower(graph *g, precision p, bool has_bf16, const char *const *keep,
                                   ptq_error *err);
 
+/* Two lowered graphs of one network that differ in quantizers or weights: leaves in `g` the nodes
+ * that compute something else than in `base`, and only such outputs. Its input 0 stays; input 1 + i
+ * is the tensor (*taken)[i] of `base`, images as [N,H,W,C]; ranks must be known. Constants equal to
+ * those of `base` are shared with it. mem_free(*taken). */
+PTQ_CHECKED ptq_status pass_cut_suffix(graph *g, const graph *base, tensor_id **taken, int *n_taken,
+                                       ptq_error *err);
+
 #endif

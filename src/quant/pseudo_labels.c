@@ -55,6 +55,30 @@ ptq_status pseudo_labels_create(const dataset *d, const eval_records *r, dataset
     return st;
 }
 
+ptq_status pseudo_labels_judge(eval_records *r, ptq_error *err)
+{
+    enum { RIGHT_EVERYWHERE = (1 << N_OVERLAPS) - 1 };
+    int *truths = mem_array(r->n_dets, sizeof *truths);
+    if (!truths)
+        return error_no_memory(err, r->n_dets * sizeof *truths, "labels");
+    r->n_truths = 0;
+    for (size_t i = 0; i < r->n_images; i++) {
+        image_record *image = &r->images[i];
+        image->first_truth = r->n_truths;
+        for (size_t d = image->first_det; d < image->first_det + (size_t)image->n_dets; d++) {
+            bool is_label = r->dets[d].score >= PSEUDO_LABEL_SCORE;
+            r->correct[d] = is_label ? RIGHT_EVERYWHERE : 0;
+            if (is_label)
+                truths[r->n_truths++] = r->dets[d].cls;
+        }
+        image->n_truths = (int)(r->n_truths - image->first_truth);
+    }
+    mem_free(r->truths);
+    r->truths = truths;
+    r->truths_cap = r->n_dets;
+    return PTQ_OK;
+}
+
 void pseudo_labels_destroy(dataset *d)
 {
     if (!d)

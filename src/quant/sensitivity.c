@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "quant/sensitivity.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,7 +14,8 @@
 #include "quant/head_probe.h"
 #include "quant/map_resample.h"
 #include "quant/pseudo_labels.h"
-#include "quant/sensitivity_journal.h"
+#include "quant/race.h"
+#include "quant/sensitivity_race.h"
 
 /* What the float network's raw outputs may take; the first images are compared. */
 enum { PROBE_BYTES = 256 << 20 };
@@ -38,7 +40,9 @@ void sensitivity_options_init(sensitivity_options *o)
         .load = {.image_size = 640, .batch_size = 4, .stride = 32, .pad = 0.5, .rect = true},
         .eval = evaluator_options_default(),
         .confidence = 0.95,
-        .n_draws = 200};
+        .n_draws = 200,
+        .top = 10,
+        .memory_bytes = SENSITIVITY_MEMORY};
 }
 
 /* ---------------------------------------------------------------- one network */
@@ -186,7 +190,7 @@ static ptq_status measure_unit(const ranker *r, int index, sensitivity_layer *la
     PTQ_TRY(run_unit(r, r->options->mode, index, metric_truth(r), &e, err));
     layer->score = score_of(r, e);
     layer->sqnr_db = head_probe_sqnr(r->probe, NULL);
-    layer->evaluations = 1;
+    layer->evaluations = r->job->data->n_items;
     bool only = r->options->mode == SENSITIVITY_ONLY;
     layer->drop = only ? r->baseline - layer->score : layer->score - r->baseline;
     ptq_status st = draw_scores(r, e, r->draws, err);
@@ -225,6 +229,33 @@ static ptq_status measure_baseline(ranker *r, ptq_error *err)
 
 /* ---------------------------------------------------------------- the ranking */
 
+static bool recall_layer(const journal *j, sensitivity_layer *l)
+{
+    const json_t *o = journal_find(j, l->name);
+    double score, low, high, drop, sqnr_db;
+    int evaluations;
+    if (!o || json_unpack((json_t *)(uintptr_t)o, "{s:F,s:F,s:F,s:F,s:F,s:i}", "score", &score,
+                          "low", &low, "high", &high, "drop", &drop, "sqnr_db", &sqnr_db,
+                          "evaluations", &evaluations) != 0)
+        return false;
+    l->score = score;
+    l->low = low;
+    l->high = high;
+    l->drop = drop;
+    l->sqnr_db = sqnr_db;
+    l->evaluations = evaluations;
+    return true;
+}
+
+static ptq_status note_layer(journal *j, const sensitivity_layer *l, ptq_error *err)
+{
+    return journal_store(j, l->name,
+                         json_pack("{s:f,s:f,s:f,s:f,s:f,s:i}", "score", l->score, "low", l->low,
+                                   "high", l->high, "drop", l->drop, "sqnr_db", l->sqnr_db,
+                                   "evaluations", l->evaluations),
+                         err);
+}
+
 static ptq_status measure_units(const ranker *r, journal *j, sensitivity *s, ptq_error *err)
 {
     for (int i = 0; i < r->units.n; i++) {
@@ -235,9 +266,9 @@ static ptq_status measure_units(const ranker *r, journal *j, sensitivity *s, ptq
             return error_no_memory(err, 0, "a ranking");
         s->n_layers++;
         PTQ_TRY(env_check_cancel(r->env, err));
-        if (!journal_get(j, layer->name, layer)) {
+        if (!recall_layer(j, layer)) {
             PTQ_TRY(measure_unit(r, i, layer, err));
-            PTQ_TRY(journal_put(j, layer, err));
+            PTQ_TRY(note_layer(j, layer, err));
         }
         env_progress(r->env, "ranking layers", (size_t)i + 1, (size_t)r->units.n);
     }
@@ -250,6 +281,8 @@ static int compare_layers(const void *a, const void *b)
     const sensitivity_layer *y = b;
     if (x->drop != y->drop)
         return x->drop > y->drop ? -1 : 1;
+    if (x->movement != y->movement)
+        return x->movement > y->movement ? -1 : 1;
     if (x->sqnr_db != y->sqnr_db)
         return x->sqnr_db < y->sqnr_db ? -1 : 1;
     return strcmp(x->name, y->name);
@@ -268,7 +301,6 @@ static ptq_status prepare(ranker *r, ptq_error *err)
     r->draws = mem_array(n, sizeof *r->draws);
     if (!r->base_draws || !r->draws)
         return error_no_memory(err, n * sizeof *r->draws, "a ranking");
-    PTQ_TRY(units_list(job, r->options->by_block, &r->units, err));
     PTQ_TRY(head_probe_create(job->g, job->points, PROBE_BYTES, &r->probe, err));
     return loader_open(job->data, &load, r->env, &r->images, err);
 }
@@ -283,18 +315,47 @@ static void clear(ranker *r)
     mem_free(r->draws);
 }
 
-static ptq_status rank(ranker *r, journal *j, sensitivity *s, ptq_error *err)
+/* Half way between the last of the worst and the first of the others; the images needed grow with
+ * the square of the width an interval must lose. */
+static void settle_layers(sensitivity *s, int top, int n_images)
+{
+    double sign = s->layers[0].drop == s->baseline - s->layers[0].score ? -1 : 1;
+    double cut = top < s->n_layers ? (s->layers[top - 1].score + s->layers[top].score) / 2 : 0;
+    for (int i = 0; i < s->n_layers; i++) {
+        sensitivity_layer *l = &s->layers[i];
+        double distance = (cut - l->score) * (i < top ? -sign : sign);
+        double half = (i < top) == (sign < 0) ? l->high - l->score : l->score - l->low;
+        l->is_clear = top >= s->n_layers || l->high < cut || l->low > cut;
+        l->n_needed = distance != 0 ? n_images * (half / distance) * (half / distance) : INFINITY;
+    }
+}
+
+/* Every network on every image. */
+static ptq_status rank_all(ranker *r, journal *j, sensitivity *s, ptq_error *err)
 {
     PTQ_TRY(prepare(r, err));
-    s->layers = mem_array((size_t)r->units.n, sizeof *s->layers);
-    if (!s->layers)
-        return error_no_memory(err, (size_t)r->units.n * sizeof *s->layers, "a ranking");
     env_progress(r->env, "ranking layers", 0, (size_t)r->units.n);
     PTQ_TRY(measure_baseline(r, err));
     PTQ_TRY(measure_units(r, j, s, err));
     s->baseline = r->baseline;
+    return PTQ_OK;
+}
+
+static ptq_status rank(ranker *r, journal *j, sensitivity *s, ptq_error *err)
+{
+    const sensitivity_options *o = r->options;
+    PTQ_TRY(units_list(r->job, o->by_block, &r->units, err));
+    s->layers = mem_array((size_t)r->units.n, sizeof *s->layers);
+    if (!s->layers)
+        return error_no_memory(err, (size_t)r->units.n * sizeof *s->layers, "a ranking");
+    if (o->exhaustive)
+        PTQ_TRY(rank_all(r, j, s, err));
+    else
+        PTQ_TRY(sensitivity_race(&(race_input){r->job, o, &r->units, r->env, j}, s, err));
     s->n_images = r->job->data->n_items;
     qsort(s->layers, (size_t)s->n_layers, sizeof *s->layers, compare_layers);
+    if (o->exhaustive && s->n_layers > 0)
+        settle_layers(s, o->top, s->n_images);
     return PTQ_OK;
 }
 
@@ -306,6 +367,8 @@ ptq_status sensitivity_rank(const sensitivity_job *job, const sensitivity_option
     journal j;
     if (!(options->confidence > 0 && options->confidence < 1) || options->n_draws < 0)
         return error_set(err, PTQ_USAGE, "confidence %g is not in (0,1)", options->confidence);
+    if (options->top < 1)
+        return error_set(err, PTQ_USAGE, "the worst %d layers cannot be found", options->top);
     PTQ_TRY(journal_open(&j, job, options, err));
     sensitivity *s = mem_zalloc(sizeof *s);
     ptq_status st = s ? PTQ_OK : error_no_memory(err, sizeof *s, "a ranking");
@@ -341,10 +404,13 @@ json_t *sensitivity_write_json(const sensitivity *s, int top)
     json_t *names = json_array();
     for (int i = 0; i < s->n_layers; i++) {
         const sensitivity_layer *l = &s->layers[i];
-        json_array_append_new(layers, json_pack("{s:s,s:s,s:f,s:f,s:f,s:f,s:f,s:i}", "name",
-                                                l->name, "op", l->op, "score", l->score, "drop",
-                                                l->drop, "low", l->low, "high", l->high, "sqnr_db",
-                                                l->sqnr_db, "evaluations", l->evaluations));
+        bool is_known = isfinite(l->n_needed) && l->n_needed < INT32_MAX;
+        json_array_append_new(
+            layers, json_pack("{s:s,s:s,s:f,s:f,s:f,s:f,s:f,s:b,s:o,s:i}", "name", l->name, "op",
+                              l->op, "score", l->score, "drop", l->drop, "low", l->low, "high",
+                              l->high, "sqnr_db", l->sqnr_db, "clear", l->is_clear, "images_needed",
+                              is_known ? json_integer((json_int_t)ceil(l->n_needed)) : json_null(),
+                              "evaluations", l->evaluations));
         if (i < top)
             json_array_append_new(names, json_string(l->name));
     }

@@ -33,8 +33,8 @@ static ptq_status add_options(sha256 *h, const sensitivity_options *o, ptq_error
     const loader_options *l = &o->load;
     str_addf(&text, "%d %d %d %d %d %d %.9g %d ", (int)o->mode, (int)o->metric, o->by_block,
              l->image_size, l->batch_size, l->stride, l->pad, l->rect);
-    str_addf(&text, "%.9g %.9g %d %.9g %d", (double)o->eval.conf, o->eval.iou, o->eval.max_det,
-             o->confidence, o->n_draws);
+    str_addf(&text, "%.9g %.9g %d %.9g %d %d %d", (double)o->eval.conf, o->eval.iou,
+             o->eval.max_det, o->confidence, o->n_draws, o->exhaustive, o->top);
     bool ok = str_ok(&text);
     if (ok)
         add_text(h, str_text(&text));
@@ -67,16 +67,16 @@ static ptq_status fingerprint(const sensitivity_job *job, const sensitivity_opti
 static ptq_status adopt(journal *j, const json_t *doc, ptq_error *err)
 {
     const char *theirs = json_string_value(json_object_get(doc, "fingerprint"));
-    json_t *layers = json_object_get(doc, "layers");
-    if (!theirs || !json_is_object(layers))
+    json_t *pieces = json_object_get(doc, "measured");
+    if (!theirs || !json_is_object(pieces))
         return error_set(err, PTQ_FORMAT, "'%s' is no journal of a ranking", j->path);
     if (strcmp(theirs, j->fingerprint) != 0)
         return error_set(err, PTQ_USAGE,
                          "journal '%s' belongs to a ranking of another model, other images or "
                          "other options; delete it or choose another file",
                          j->path);
-    json_decref(j->layers);
-    j->layers = json_incref(layers);
+    json_decref(j->pieces);
+    j->pieces = json_incref(pieces);
     return PTQ_OK;
 }
 
@@ -99,8 +99,8 @@ static ptq_status read_file(journal *j, ptq_error *err)
 ptq_status journal_open(journal *j, const sensitivity_job *job, const sensitivity_options *options,
                         ptq_error *err)
 {
-    *j = (journal){.path = options->journal, .layers = json_object()};
-    if (!j->layers)
+    *j = (journal){.path = options->journal, .pieces = json_object()};
+    if (!j->pieces)
         return error_no_memory(err, 0, "a journal");
     ptq_status st = PTQ_OK;
     if (j->path)
@@ -114,38 +114,22 @@ ptq_status journal_open(journal *j, const sensitivity_job *job, const sensitivit
 
 void journal_close(journal *j)
 {
-    json_decref(j->layers);
+    json_decref(j->pieces);
     *j = (journal){0};
 }
 
-bool journal_get(const journal *j, const char *name, sensitivity_layer *layer)
+const json_t *journal_find(const journal *j, const char *key)
 {
-    json_t *o = json_object_get(j->layers, name);
-    double score, low, high, drop, sqnr_db;
-    int evaluations;
-    if (!o ||
-        json_unpack(o, "{s:F,s:F,s:F,s:F,s:F,s:i}", "score", &score, "low", &low, "high", &high,
-                    "drop", &drop, "sqnr_db", &sqnr_db, "evaluations", &evaluations) != 0)
-        return false;
-    layer->score = score;
-    layer->low = low;
-    layer->high = high;
-    layer->drop = drop;
-    layer->sqnr_db = sqnr_db;
-    layer->evaluations = evaluations;
-    return true;
+    return json_object_get(j->pieces, key);
 }
 
-ptq_status journal_put(journal *j, const sensitivity_layer *layer, ptq_error *err)
+ptq_status journal_store(journal *j, const char *key, json_t *piece, ptq_error *err)
 {
+    if (!piece || json_object_set_new(j->pieces, key, piece) != 0)
+        return error_no_memory(err, 0, "a journal");
     if (!j->path)
         return PTQ_OK;
-    json_t *o = json_pack("{s:f,s:f,s:f,s:f,s:f,s:i}", "score", layer->score, "low", layer->low,
-                          "high", layer->high, "drop", layer->drop, "sqnr_db", layer->sqnr_db,
-                          "evaluations", layer->evaluations);
-    if (!o || json_object_set_new(j->layers, layer->name, o) != 0)
-        return error_no_memory(err, 0, "a journal");
-    json_t *doc = json_pack("{s:s,s:O}", "fingerprint", j->fingerprint, "layers", j->layers);
+    json_t *doc = json_pack("{s:s,s:O}", "fingerprint", j->fingerprint, "measured", j->pieces);
     char *text = doc ? json_dumps(doc, JSON_INDENT(1)) : NULL;
     json_decref(doc);
     if (!text)

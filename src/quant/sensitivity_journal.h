@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* quant/sensitivity_journal.h — finished layers of a ranking, kept in a file after each one.
+/* quant/sensitivity_journal.h — what a ranking has measured, kept in a file piece by piece:
+ * finished layers, or all layers that were run on one image.
  *
  * The file is JSON, replaced as a whole. It carries a fingerprint of everything that decides the
  * scores (graph, ranges, data, options); a file with another one is refused.
@@ -12,7 +13,7 @@
 typedef struct journal {
     const char *path; /* NULL: nothing is kept */
     char fingerprint[65];
-    json_t *layers; /* name -> {score, low, high, drop, sqnr_db, evaluations} */
+    json_t *pieces; /* key -> what was measured */
 } journal;
 
 /* Reads the file when there is one. PTQ_USAGE when it belongs to another run. */
@@ -20,8 +21,9 @@ PTQ_CHECKED ptq_status journal_open(journal *j, const sensitivity_job *job,
                                     const sensitivity_options *options, ptq_error *err);
 void journal_close(journal *j);
 
-/* false: the layer is not finished. Fills everything but name and op. */
-bool journal_get(const journal *j, const char *name, sensitivity_layer *layer);
-PTQ_CHECKED ptq_status journal_put(journal *j, const sensitivity_layer *layer, ptq_error *err);
+/* NULL: not measured yet. Borrowed. */
+const json_t *journal_find(const journal *j, const char *key);
+/* Takes the reference of `piece`; NULL stands for out of memory. */
+PTQ_CHECKED ptq_status journal_store(journal *j, const char *key, json_t *piece, ptq_error *err);
 
 #endif

@@ -280,6 +280,23 @@ static void print_baseline(str *out, const json_t *result)
         str_addf(out, "all layers float: %.4f\n", value);
 }
 
+/* How many images would tell the ties apart. */
+static void print_ties(str *out, const json_t *layers, size_t n_ties)
+{
+    size_t within[3] = {0, 0, 0};
+    static const double steps[3] = {1000, 10000, 100000};
+    for (size_t i = 0; i < json_array_size(layers); i++) {
+        const json_t *layer = json_array_get(layers, i);
+        double needed = field_number(layer, "images_needed");
+        for (int k = 0; k < 3; k++)
+            within[k] += !json_is_true(field_at(layer, "clear")) && needed <= steps[k];
+    }
+    str_addf(out,
+             "%zu layers cannot be told apart at the cut-off with these images (tie); of them "
+             "%zu would be with 1000, %zu with 10000, %zu with 100000 images\n",
+             n_ties, within[0], within[1], within[2]);
+}
+
 void text_sensitivity(str *out, const report_view *view)
 {
     const json_t *layers = field_at(view->result, "layers");
@@ -288,8 +305,12 @@ void text_sensitivity(str *out, const report_view *view)
     if (top == 0 || top > n)
         top = n;
     print_baseline(out, view->result);
-    table t = TABLE_INIT("rllrrrrr");
-    table_row(&t, (const char *[]){"", "layer", "op", "drop", "score", "low", "high", "SQNR dB"});
+    table t = TABLE_INIT("rllrrrrrrl");
+    table_row(&t, (const char *[]){"", "layer", "op", "drop", "score", "low", "high", "SQNR dB",
+                                   "images", ""});
+    size_t n_ties = 0;
+    for (size_t i = 0; i < n; i++)
+        n_ties += !json_is_true(field_at(json_array_get(layers, i), "clear"));
     for (size_t i = 0; i < top; i++) {
         const json_t *layer = json_array_get(layers, i);
         table_cell(&t, "%zu", i + 1);
@@ -300,10 +321,14 @@ void text_sensitivity(str *out, const report_view *view)
         table_number(&t, 4, field_number(layer, "low"));
         table_number(&t, 4, field_number(layer, "high"));
         table_number(&t, 1, field_number(layer, "sqnr_db"));
+        table_number(&t, 0, field_number(layer, "evaluations"));
+        table_cell(&t, json_is_true(field_at(layer, "clear")) ? "" : "tie");
     }
     table_print(&t, out, 2);
     if (n > top)
         str_addf(out, "  ... %zu more layers: --json\n", n - top);
+    if (n_ties > 0)
+        print_ties(out, layers, n_ties);
     double ms = field_number(view->result, "elapsed_ms");
     if (!isnan(ms))
         str_addf(out, "%zu layers ranked in %.1f s\n", n, ms / 1000);

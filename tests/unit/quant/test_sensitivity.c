@@ -123,6 +123,8 @@ static fixture start(void)
     sensitivity_options_init(&f.options);
     f.options.load.image_size = 128;
     f.options.n_draws = 50;
+    f.options.exhaustive = true;
+    f.options.top = 1;
     return f;
 }
 
@@ -193,6 +195,88 @@ static void leaving_the_spoiled_layer_out_helps_most(void **state)
     stop(&f);
 }
 
+/* ---------------------------------------------------------------- the race */
+
+/* Running only what comes behind a layer gives the outputs of the whole network: on the same images
+ * the signal-to-noise ratio is that of the exhaustive ranking, in which whole networks run. */
+static void a_race_measures_what_whole_networks_do(void **state)
+{
+    (void)state;
+    fixture f = start();
+    for (int mode = 0; mode < 2; mode++) {
+        sensitivity *whole, *part;
+        f.options.mode = mode == 0 ? SENSITIVITY_ONLY : SENSITIVITY_ALL_BUT;
+        f.options.metric = SENSITIVITY_SQNR;
+        f.options.exhaustive = true;
+        assert_ok(rank(&f, NULL, &whole));
+        f.options.exhaustive = false;
+        f.options.memory_bytes = mode == 0 ? SENSITIVITY_MEMORY : 1; /* 1: one unit at a time */
+        assert_ok(rank(&f, NULL, &part));
+        assert_sound(part, N_LAYERS);
+        assert_true(fabs(whole->baseline - part->baseline) < 1e-3);
+        for (int i = 0; i < N_LAYERS; i++) {
+            assert_string_equal(part->layers[i].name, whole->layers[i].name);
+            assert_true(fabs(part->layers[i].score - whole->layers[i].score) < 1e-3);
+            assert_int_equal(part->layers[i].evaluations, N_IMAGES);
+        }
+        sensitivity_destroy(whole);
+        sensitivity_destroy(part);
+    }
+    stop(&f);
+}
+
+static void a_race_finds_the_spoiled_layer(void **state)
+{
+    (void)state;
+    fixture f = start();
+    f.options.exhaustive = false;
+    for (int i = 0; i < 4; i++) {
+        sensitivity *s;
+        f.options.metric = i % 2 ? SENSITIVITY_FIDELITY : SENSITIVITY_MAP;
+        f.options.mode = i < 2 ? SENSITIVITY_ONLY : SENSITIVITY_ALL_BUT;
+        f.options.by_block = i == 3;
+        assert_ok(rank(&f, NULL, &s));
+        assert_sound(s, N_LAYERS);
+        assert_true(strncmp(s->layers[0].name, "model.3", 7) == 0);
+        assert_true(s->layers[0].movement > 4 * s->layers[1].movement);
+        sensitivity_destroy(s);
+    }
+    stop(&f);
+}
+
+static void a_race_goes_on_from_its_journal(void **state)
+{
+    (void)state;
+    fixture f = start();
+    char dir[512];
+    test_temp_dir(dir);
+    char *path = path_join(dir, "journal.json");
+    f.options.metric = SENSITIVITY_SQNR;
+    f.options.exhaustive = false;
+    f.options.journal = path;
+    sensitivity *first, *second;
+    assert_ok(rank(&f, NULL, &first));
+    json_t *doc = json_load_file(path, 0, NULL);
+    json_t *images = json_object_get(doc, "measured");
+    assert_int_equal(json_object_size(images), N_IMAGES);
+    /* as if killed after two images; the first one's signal is changed: it is not measured again */
+    json_object_del(images, "image 2");
+    json_object_del(images, "image 3");
+    json_t *image = json_object_get(images, "image 0");
+    double signal = json_number_value(json_object_get(image, "signal"));
+    json_object_set_new(image, "signal", json_real(signal * 100));
+    assert_int_equal(json_dump_file(doc, path, 0), 0);
+    json_decref(doc);
+    assert_ok(rank(&f, NULL, &second));
+    for (int i = 0; i < N_LAYERS; i++)
+        assert_true(second->layers[i].sqnr_db > first->layers[i].sqnr_db + 5);
+    sensitivity_destroy(first);
+    sensitivity_destroy(second);
+    mem_free(path);
+    test_temp_remove(dir);
+    stop(&f);
+}
+
 /* ---------------------------------------------------------------- the journal */
 
 typedef struct interruption {
@@ -225,7 +309,7 @@ static void an_interrupted_ranking_goes_on(void **state)
     assert_status(rank(&f, &env, &s), PTQ_CANCELLED);
     assert_null(s);
     json_t *doc = json_load_file(path, 0, NULL);
-    json_t *layers = json_object_get(doc, "layers");
+    json_t *layers = json_object_get(doc, "measured");
     assert_int_equal(json_object_size(layers), 2);
     /* a changed score shows that finished layers are not measured again */
     json_object_set_new(json_object_get(layers, "model.0.conv"), "score", json_real(-5));
@@ -257,6 +341,9 @@ int main(void)
         cmocka_unit_test(a_residual_quantizer_goes_with_its_branch),
         cmocka_unit_test(the_spoiled_layer_is_worst_by_every_metric),
         cmocka_unit_test(leaving_the_spoiled_layer_out_helps_most),
+        cmocka_unit_test(a_race_measures_what_whole_networks_do),
+        cmocka_unit_test(a_race_finds_the_spoiled_layer),
+        cmocka_unit_test(a_race_goes_on_from_its_journal),
         cmocka_unit_test(an_interrupted_ranking_goes_on),
     };
     return cmocka_run_group_tests_name("sensitivity", tests, NULL, NULL);
