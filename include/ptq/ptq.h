@@ -79,7 +79,8 @@ PTQ_API ptq_status ptq_result_verdict(const ptq_result *r);
 /* ---------------------------------------------------------------- shared options */
 
 typedef struct ptq_data_options {
-    const char *yaml;        /* data yaml: train, val, nc, names, annotations */
+    const char *yaml;        /* data yaml: train, val, nc, names, annotations; or a folder of
+                                pictures, of which every fourth is the val split */
     const char *split;       /* "val"; calibration: "train" */
     const char *root;        /* replaces a foreign prefix of the lists; or NULL */
     const char *annotations; /* COCO instances file; overrides the yaml's; or NULL */
@@ -90,6 +91,7 @@ typedef struct ptq_data_options {
     double pad;              /* 0.5 */
     bool rect;               /* rectangular batches as YOLOv7's test.py; ignored by static models */
     bool single_class;
+    bool unlabelled; /* labels are not needed: nothing is compared with them */
 } ptq_data_options;
 
 typedef enum ptq_precision {
@@ -204,6 +206,8 @@ typedef struct ptq_quantize_options {
     ptq_form_options form;
     int keep16;             /* rank, keep the N worst layers in 16 bit; 0: none */
     double max_drop;        /* allowed loss of mAP as a fraction (0.005); <0: no gate */
+    const char *metric;     /* what ranking and gate go by: "map", or "fidelity" (mAP against the
+                               float model's own detections: no labels needed) */
     const char *effort;     /* "quick", "default", "thorough" */
     const char *report_dir; /* report.json and page; or NULL */
     bool evaluate;          /* measure FP32, 16-bit and INT8 at the end */

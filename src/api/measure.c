@@ -44,7 +44,9 @@ ptq_status protocol_open(protocol *p, const ptq_data_options *options, const ptq
                          .data_root = options->root,
                          .limit = options->limit,
                          .single_class = options->single_class,
-                         .need_labels = true};
+                         .need_labels = !options->unlabelled,
+                         .n_classes = m->file->n_classes,
+                         .class_names = m->file->class_names};
     PTQ_TRY(dataset_open(options->yaml, &d, env, &p->data, err));
     ptq_status status = check_classes(p, m, err);
     if (status != PTQ_OK)

@@ -86,13 +86,15 @@ static int batch_size(const ptq_quant_options *o, int image_size)
     return o->compat_pytorch && small ? 10 : 4;
 }
 
-static ptq_status open_images(quant_setup *s, const ptq_quant_options *o,
+static ptq_status open_images(quant_setup *s, const ptq_model *m, const ptq_quant_options *o,
                               const ptq_data_options *data, const ptq_env *env, ptq_error *err)
 {
     dataset_options d = {.split = data->split ? data->split : "train",
                          .data_root = data->root,
                          .limit = o->shuffle ? 0 : image_count(o),
-                         .list_order = true};
+                         .list_order = true,
+                         .n_classes = m->file->n_classes,
+                         .class_names = m->file->class_names};
     return s->images ? PTQ_OK : dataset_open(data->yaml, &d, env, &s->images, err);
 }
 
@@ -111,7 +113,7 @@ static ptq_status calibrate_images(quant_setup *s, const ptq_model *m, const ptq
     c.batch_size = batch_size(o, s->image_size);
     c.n_images = image_count(o);
     c.shuffle = o->shuffle;
-    PTQ_TRY(open_images(s, o, data, env, err));
+    PTQ_TRY(open_images(s, m, o, data, env, err));
     calibrate_job job = {
         .g = m->clean, .points = &s->points, .codes = &s->codes, .data = s->images};
     return calibrate(&job, &c, env, &s->ranges, err);
@@ -149,7 +151,7 @@ ptq_status quant_setup_fit(quant_setup *s, const ptq_model *m, const ptq_quant_o
                          "layer '%s' has a range that only images tell (learn_amax, or an axis); "
                          "give a data set with --data",
                          layer);
-    PTQ_TRY(open_images(s, o, data, &call->env, err));
+    PTQ_TRY(open_images(s, m, o, data, &call->env, err));
     int fixed = image_pass_fixed_batch(m->clean);
     fit_job job = {.g = m->clean,
                    .points = &s->points,

@@ -12,6 +12,7 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "eval/fidelity.h"
 #include "quant/code_plan.h"
 #include "quant/deploy.h"
 #include "quant/half_plan.h"
@@ -25,6 +26,7 @@ void ptq_quantize_options_init(ptq_quantize_options *o)
                                 .form = form_defaults(),
                                 .max_drop = -1,
                                 .effort = "default",
+                                .metric = "map",
                                 .evaluate = true};
 }
 
@@ -38,6 +40,11 @@ typedef struct job {
     graph *quantized; /* the cleaned graph with Q/DQ */
     char **exclude;   /* the caller's expressions and the layers that keep16 found; owned */
 } job;
+
+static bool is_unlabelled(const job *j)
+{
+    return strcmp(j->options->metric, "fidelity") == 0;
+}
 
 /* ---------------------------------------------------------------- keeping layers in 16 bit */
 
@@ -97,6 +104,8 @@ static ptq_status keep_worst(job *j, ptq_error *err)
     ptq_sensitivity_options_init(&rank);
     rank.data = o->data;
     rank.quant = o->quant;
+    rank.metric = o->metric;
+    rank.top = o->keep16;
     sensitivity *s = NULL;
     PTQ_TRY(rank_layers(j->model, &rank, j->setup.ranges, j->call, &s, err));
     ptq_status status = exclude_worst(j, s, err);
@@ -216,6 +225,7 @@ typedef struct row {
     ptq_precision precision;
     double mib;
     evaluation *evaluation;
+    double fidelity;
     run_times times;
 } row;
 
@@ -251,14 +261,28 @@ static double weight_mib(const graph *g, double bytes_per_float)
     return bytes / 1048576.0;
 }
 
+/* Of all rows against the first; the records lose what they were judged by. */
+static ptq_status judge_fidelity(row *rows, int n, ptq_error *err)
+{
+    for (int i = n - 1; i >= 0; i--) {
+        PTQ_TRY(fidelity_judge(&rows[0].evaluation->records, &rows[i].evaluation->records, err));
+        PTQ_TRY(records_map(&rows[i].evaluation->records, &rows[i].fidelity, err));
+    }
+    return PTQ_OK;
+}
+
 static json_t *row_json(const row *r, const row *base)
 {
     json_t *o = json_object();
-    put_real(o, "map50_95", r->evaluation->map50_95);
-    put_real(o, "map50", r->evaluation->map50);
-    put_real(o, "precision", r->evaluation->precision);
-    put_real(o, "recall", r->evaluation->recall);
-    put_real(o, "change", r->evaluation->map50_95 - base->evaluation->map50_95);
+    const evaluation *e = r->evaluation;
+    if (e->labels > 0) {
+        put_real(o, "map50_95", e->map50_95);
+        put_real(o, "map50", e->map50);
+        put_real(o, "precision", e->precision);
+        put_real(o, "recall", e->recall);
+        put_real(o, "change", e->map50_95 - base->evaluation->map50_95);
+    }
+    put_real(o, "fidelity", r->fidelity);
     put_real(o, "latency_ms", r->times.median);
     put_real(o, "speedup", base->times.median / r->times.median);
     put_real(o, "mib", r->mib);
@@ -293,6 +317,7 @@ static ptq_status compare_precisions(job *j, ptq_error *err)
     ptq_data_options data = j->options->data;
     data.rect = false; /* the written graph has one input size: all rows are measured at it */
     data.image_size = j->setup.image_size;
+    data.unlabelled = is_unlabelled(j);
     protocol p;
     PTQ_TRY(protocol_open(&p, &data, j->model, &j->call->env, err));
     ptq_status status = PTQ_OK;
@@ -301,9 +326,14 @@ static ptq_status compare_precisions(job *j, ptq_error *err)
     if (status == PTQ_OK) {
         char text[256];
         put_text(j->call->result, "protocol", protocol_text(&p, text, sizeof text));
+        status = judge_fidelity(rows, N_ROWS, err);
+    }
+    if (status == PTQ_OK) {
         for (int i = 0; i < N_ROWS; i++)
             put(j->call->result, rows[i].key, row_json(&rows[i], &rows[FP32]));
-        gate(j, rows[FP32].evaluation->map50_95 - rows[INT8].evaluation->map50_95);
+        gate(j, is_unlabelled(j)
+                    ? rows[FP32].fidelity - rows[INT8].fidelity
+                    : rows[FP32].evaluation->map50_95 - rows[INT8].evaluation->map50_95);
     }
     for (int i = 0; i < N_ROWS; i++)
         evaluation_destroy(rows[i].evaluation);

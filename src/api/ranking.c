@@ -89,8 +89,10 @@ ptq_status rank_layers(const ptq_model *m, const ptq_sensitivity_options *o, con
     q.exclude = NULL;
     quant_setup s;
     protocol p;
+    ptq_data_options data = o->data;
+    data.unlabelled = data.unlabelled || strcmp(o->metric, "map") != 0;
     PTQ_TRY(quant_setup_open(&s, m, &q, NULL, err));
-    ptq_status status = protocol_open(&p, &o->data, m, &call->env, err);
+    ptq_status status = protocol_open(&p, &data, m, &call->env, err);
     if (status != PTQ_OK) {
         quant_setup_close(&s);
         return status;

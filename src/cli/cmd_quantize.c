@@ -8,6 +8,7 @@ typedef struct quantize_args {
 } quantize_args;
 
 static const char *const TARGETS[] = {"tensorrt10", "tensorrt11", "onnxruntime", NULL};
+static const char *const METRICS[] = {"map", "fidelity", NULL};
 static const char *const EFFORTS[] = {"quick", "default", "thorough", NULL};
 
 static const option GOAL_OPTIONS[] = {
@@ -33,6 +34,12 @@ static const option GOAL_OPTIONS[] = {
      .preset = "no gate",
      .is_common = true,
      .help = "allowed loss of mAP as a fraction (0.005); exit code 1 when it is exceeded"},
+    {.name = "metric",
+     .type = OPTION_CHOICE,
+     .offset = offsetof(quantize_args, quantize.metric),
+     .choices = METRICS,
+     .help = "what ranking and gate go by: mAP, or likeness to the float model's detections, which "
+             "needs no labels"},
     {.name = "effort",
      .type = OPTION_CHOICE,
      .offset = offsetof(quantize_args, quantize.effort),

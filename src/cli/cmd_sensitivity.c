@@ -23,8 +23,9 @@ static const option RANKING_OPTIONS[] = {
      .offset = offsetof(sensitivity_args, sensitivity.metric),
      .choices = METRICS,
      .is_common = true,
-     .help = "what is compared: mAP on the images, likeness of the outputs to the float model's, "
-             "or the signal-to-noise ratio"},
+     .help =
+         "what is compared: mAP on the images, likeness to the float model's detections, or the "
+         "signal-to-noise ratio of the outputs; the latter two need no labels"},
     {.name = "granularity",
      .type = OPTION_CHOICE,
      .offset = offsetof(sensitivity_args, sensitivity.granularity),

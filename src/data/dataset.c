@@ -140,10 +140,38 @@ static ptq_status scan_all(scan *s, const image_list *images, ptq_error *err)
     return PTQ_OK;
 }
 
+/* Keeps every fourth picture, or the others. */
+static void split_folder(image_list *images, bool is_train)
+{
+    enum { EVERY = 4 };
+    int n = 0;
+    if (images->n < EVERY)
+        return;
+    for (int i = 0; i < images->n; i++) {
+        bool is_wanted = (i % EVERY != EVERY - 1) == is_train;
+        if (is_wanted)
+            images->paths[n++] = images->paths[i];
+        else
+            mem_free(images->paths[i]);
+    }
+    images->n = n;
+}
+
+static ptq_status fill_from_folder(scan *s, image_list *images, ptq_error *err)
+{
+    s->d->n_classes = s->options->n_classes;
+    s->d->class_names = s->options->class_names;
+    PTQ_TRY(image_list_add_folder(images, s->d->yaml_path, err));
+    split_folder(images, strcmp(s->options->split, "train") == 0);
+    return scan_all(s, images, err);
+}
+
 static ptq_status fill(scan *s, image_list *images, ptq_error *err)
 {
     dataset *d = s->d;
     dataset_yaml yaml;
+    if (file_is_dir(d->yaml_path))
+        return fill_from_folder(s, images, err);
     dataset_source source = {d->yaml_path, s->options->split, s->options->data_root};
     PTQ_TRY(dataset_yaml_read(&source, d->memory, &yaml, images, err));
     d->n_classes = yaml.n_classes;

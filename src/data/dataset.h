@@ -42,9 +42,13 @@ typedef struct dataset_options {
     bool single_class;     /* --single-cls */
     bool need_labels;      /* PTQ_DATA when no image has a label file */
     bool list_order;       /* keep the order of the list (calibration) instead of sorting */
+    int n_classes;         /* of a folder of pictures, which names none */
+    char **class_names;    /* borrowed; or NULL */
 } dataset_options;
 
-/* Reads the yaml, the lists, the headers of the pictures and the labels. Warns through `env` about
+/* A folder may stand for the yaml: every fourth of its pictures is then the split "val", the others
+ * are "train" (all are both when there are fewer than four).
+ * Reads the yaml, the lists, the headers of the pictures and the labels. Warns through `env` about
  * images that are left out, at most ten by name. PTQ_DATA when nothing is left, and for a class
  * that the yaml does not have. *.cache files beside lists are not used: they go stale. */
 PTQ_CHECKED ptq_status dataset_open(const char *yaml_path, const dataset_options *options,

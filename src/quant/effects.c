@@ -11,7 +11,6 @@
 #include "passes/passes.h"
 #include "quant/draw.h"
 #include "quant/influence.h"
-#include "quant/map_resample.h"
 #include "quant/output_distance.h"
 #include "quant/pseudo_labels.h"
 #include "quant/suffix_net.h"
@@ -216,18 +215,6 @@ static ptq_status evaluate_all(effects *e, sensitivity_mode mode, const dataset 
     return st;
 }
 
-static ptq_status plain_map(const eval_records *r, double *map, ptq_error *err)
-{
-    int *once = mem_array(r->n_images, sizeof *once);
-    if (!once)
-        return error_no_memory(err, r->n_images * sizeof *once, "a ranking");
-    for (size_t i = 0; i < r->n_images; i++)
-        once[i] = 1;
-    ptq_status st = map_weighted(r, once, map, err);
-    mem_free(once);
-    return st;
-}
-
 /* Fidelity: the float network's detections become the labels, and judge the float network itself
  * without another run. */
 static ptq_status use_own_labels(effects *e, evaluation *of_float, ptq_error *err)
@@ -236,8 +223,8 @@ static ptq_status use_own_labels(effects *e, evaluation *of_float, ptq_error *er
     e->truth = e->own_labels;
     if (e->in.options->mode != SENSITIVITY_ONLY)
         return PTQ_OK;
-    PTQ_TRY(pseudo_labels_judge(&of_float->records, err));
-    return plain_map(&of_float->records, &of_float->map50_95, err);
+    PTQ_TRY(fidelity_judge(&of_float->records, &of_float->records, err));
+    return records_map(&of_float->records, &of_float->map50_95, err);
 }
 
 static ptq_status measure_baseline(effects *e, ptq_error *err)

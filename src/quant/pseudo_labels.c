@@ -22,7 +22,7 @@ static ptq_status label_image(dataset *d, const eval_records *r, const image_rec
         return error_no_memory(err, (size_t)image->n_dets * sizeof *item->labels, "labels");
     item->has_label_file = true;
     for (int i = 0; i < image->n_dets; i++)
-        if (dets[i].score >= PSEUDO_LABEL_SCORE)
+        if (dets[i].score >= FIDELITY_SCORE)
             item->labels[item->n_labels++] = label_of(&dets[i], item);
     d->n_labels += item->n_labels;
     return PTQ_OK;
@@ -53,30 +53,6 @@ ptq_status pseudo_labels_create(const dataset *d, const eval_records *r, dataset
     else
         pseudo_labels_destroy(p);
     return st;
-}
-
-ptq_status pseudo_labels_judge(eval_records *r, ptq_error *err)
-{
-    enum { RIGHT_EVERYWHERE = (1 << N_OVERLAPS) - 1 };
-    int *truths = mem_array(r->n_dets, sizeof *truths);
-    if (!truths)
-        return error_no_memory(err, r->n_dets * sizeof *truths, "labels");
-    r->n_truths = 0;
-    for (size_t i = 0; i < r->n_images; i++) {
-        image_record *image = &r->images[i];
-        image->first_truth = r->n_truths;
-        for (size_t d = image->first_det; d < image->first_det + (size_t)image->n_dets; d++) {
-            bool is_label = r->dets[d].score >= PSEUDO_LABEL_SCORE;
-            r->correct[d] = is_label ? RIGHT_EVERYWHERE : 0;
-            if (is_label)
-                truths[r->n_truths++] = r->dets[d].cls;
-        }
-        image->n_truths = (int)(r->n_truths - image->first_truth);
-    }
-    mem_free(r->truths);
-    r->truths = truths;
-    r->truths_cap = r->n_dets;
-    return PTQ_OK;
 }
 
 void pseudo_labels_destroy(dataset *d)

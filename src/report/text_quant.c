@@ -59,6 +59,7 @@ static void add_model(table *t, const char *label, const json_t *model, const js
         table_cell(t, "-");
     else
         table_signed(t, 2, in_points(map - base_map));
+    table_number(t, 4, field_number(model, "fidelity"));
     table_number(t, 2, ms);
     if (model == base || isnan(base_ms / ms))
         table_cell(t, "-");
@@ -69,8 +70,8 @@ static void add_model(table *t, const char *label, const json_t *model, const js
 
 static void add_header(table *t)
 {
-    table_row(t, (const char *[]){"", "mAP@.5:.95", "mAP@.5", "change", "latency ms", "speed-up",
-                                  "size MiB"});
+    table_row(t, (const char *[]){"", "mAP@.5:.95", "mAP@.5", "change", "fidelity", "latency ms",
+                                  "speed-up", "size MiB"});
 }
 
 static const char *reason_at(const json_t *kept, size_t i)
@@ -203,8 +204,8 @@ void text_quantize(str *out, const report_view *view)
 {
     const json_t *r = view->result;
     const json_t *base = field_at(r, "fp32");
-    if (!isnan(field_number(base, "map50_95"))) {
-        table t = TABLE_INIT("lrrrrrr");
+    if (base) {
+        table t = TABLE_INIT("lrrrrrrr");
         add_header(&t);
         add_model(&t, "FP32", base, base);
         add_model(&t, "16-bit (bf16)", field_at(r, "bf16"), base);
@@ -256,7 +257,7 @@ void text_compare(str *out, const report_view *view)
     print_differences(out, field_at(view->result, "tensors"));
     const json_t *models = field_at(view->result, "models");
     const json_t *base = json_array_get(models, 0);
-    table t = TABLE_INIT("lrrrrrr");
+    table t = TABLE_INIT("lrrrrrrr");
     add_header(&t);
     for (size_t i = 0; i < json_array_size(models); i++) {
         const json_t *model = json_array_get(models, i);

@@ -269,6 +269,28 @@ static void a_missing_yaml_is_an_io_error(void **state)
                   PTQ_IO);
 }
 
+/* Every fourth picture is for evaluating, the others for calibration: no picture serves both. */
+static void a_folder_stands_for_a_data_set(void **state)
+{
+    fixture *f = *state;
+    ptq_error err;
+    static const char *const names[] = {"a.jpg", "b.jpg", "c.jpg", "d.jpg", "e.jpg"};
+    for (int i = 0; i < 5; i++)
+        put_picture(f, names[i], PICTURE);
+    dataset *d;
+    dataset_options options = {.split = "train", .n_classes = 7};
+    assert_ok(dataset_open(f->dir, &options, NULL, &d, &err));
+    assert_int_equal(d->n_items, 4);
+    assert_int_equal(d->n_classes, 7);
+    assert_item(d, 3, "e.jpg");
+    dataset_destroy(d);
+    options.split = "val";
+    assert_ok(dataset_open(f->dir, &options, NULL, &d, &err));
+    assert_int_equal(d->n_items, 1);
+    assert_item(d, 0, "d.jpg");
+    dataset_destroy(d);
+}
+
 static void cancelling_stops_the_scan(void **state)
 {
     fixture *f = *state;
@@ -347,6 +369,7 @@ int main(void)
         CASE(unusable_images_are_left_out_with_a_warning),
         CASE(turned_pictures_swap_sides_for_6_and_8_alone),
         CASE(bad_yamls_say_what_is_wrong),
+        CASE(a_folder_stands_for_a_data_set),
         CASE(cancelling_stops_the_scan),
         CASE(written_lists_are_sorted_and_absolute),
         cmocka_unit_test(a_missing_yaml_is_an_io_error),

@@ -68,16 +68,17 @@ static void test_quantize_table(void **state)
     expect("quantize",
            "{\"output\":\"q.onnx\",\"quantized_layers\":88,"
            "\"kept_layers\":[\"model.105.m.0\",{\"name\":\"model.105.m.1\"},\"model.0.conv\"],"
-           "\"fp32\":{\"map50_95\":0.5121,\"map50\":0.697,\"latency_ms\":60,\"mib\":141},"
+           "\"fp32\":{\"map50_95\":0.5121,\"map50\":0.697,\"fidelity\":0.995,\"latency_ms\":60,"
+           "\"mib\":141},"
            "\"bf16\":{\"map50_95\":0.5123,\"map50\":0.697,\"latency_ms\":{\"median\":30}},"
            "\"int8\":{\"map50_95\":0.5081,\"map50\":0.6941,\"latency_ms\":20,\"mib\":36.25},"
            "\"protocol\":\"square\","
            "\"report\":\"d\",\"verdict\":{\"pass\":false,\"drop\":0.004,\"max_drop\":0.001}}",
            34,
-           "                 mAP@.5:.95  mAP@.5  change  latency ms  speed-up  size MiB\n"
-           "  FP32                51.21   69.70       -       60.00         -     141.0\n"
-           "  16-bit (bf16)       51.23   69.70   +0.02       30.00     2.00x         -\n"
-           "  INT8                50.81   69.41   -0.40       20.00     3.00x      36.2\n"
+           "                 mAP@.5:.95  mAP@.5  change  fidelity  latency ms  speed-up  size MiB\n"
+           "  FP32                51.21   69.70       -    0.9950       60.00         -     141.0\n"
+           "  16-bit (bf16)       51.23   69.70   +0.02         -       30.00     2.00x         -\n"
+           "  INT8                50.81   69.41   -0.40         -       20.00     3.00x      36.2\n"
            "88 layers quantized, 3 kept in 16 bit\n"
            "kept: model.105.m.0 model.105.m.1\n"
            "      model.0.conv\n"
@@ -179,12 +180,15 @@ static void test_sensitivity_shows_the_top(void **state)
     expect("sensitivity",
            "{\"baseline\":0.3,\"elapsed_ms\":2500,\"top\":[\"a\"],\"layers\":["
            "{\"name\":\"a\",\"op\":\"Conv\",\"score\":0.25,\"drop\":0.05,\"low\":0.24,"
-           "\"high\":0.26,\"sqnr_db\":14.25},{\"name\":\"b\",\"score\":0.3,\"drop\":0}]}",
+           "\"high\":0.26,\"sqnr_db\":14.25,\"evaluations\":12,\"clear\":true},"
+           "{\"name\":\"b\",\"score\":0.3,\"drop\":0,\"clear\":false,\"images_needed\":5000}]}",
            100,
            "all layers float: 0.3000\n"
-           "     layer  op       drop   score     low    high  SQNR dB\n"
-           "  1  a      Conv  +0.0500  0.2500  0.2400  0.2600     14.2\n"
+           "     layer  op       drop   score     low    high  SQNR dB  images\n"
+           "  1  a      Conv  +0.0500  0.2500  0.2400  0.2600     14.2      12\n"
            "  ... 1 more layers: --json\n"
+           "1 layers cannot be told apart at the cut-off with these images (tie); of them 0 would "
+           "be with 1000, 1 with 10000, 1 with 100000 images\n"
            "2 layers ranked in 2.5 s\n");
 }
 
