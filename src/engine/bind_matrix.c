@@ -118,7 +118,8 @@ ptq_status bind_gather(builder *b, const node *n)
     PTQ_TRY(build_output(b, n->outputs[0], &operands[2]));
     int axis = bind_axis(n->attr.axis.axis, build_view(b, operands[0])->rank);
     kernel_param param = {.axis = axis};
-    return build_kernel(b, &(kernel_request){KERNEL_GATHER, param, operands, NULL, 3});
+    kernel_family family = n->op == GRAPH_OP_GATHER ? KERNEL_GATHER : KERNEL_GATHER_ELEMENTS;
+    return build_kernel(b, &(kernel_request){family, param, operands, NULL, 3});
 }
 
 ptq_status bind_range(builder *b, const node *n)

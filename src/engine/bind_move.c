@@ -174,7 +174,8 @@ ptq_status bind_expand(builder *b, const node *n)
     return alias_or_copy(b, n->outputs[0], from, &v, 0);
 }
 
-/* One strided copy per position in the block: out channel (dx*block + dy)*C + c. */
+/* One strided copy per position in the block: out channel (dx*block + dy)*C + c, or in ONNX's
+ * order (dy*block + dx)*C + c. */
 ptq_status bind_space_to_depth(builder *b, const node *n)
 {
     value_id from, to;
@@ -184,7 +185,8 @@ ptq_status bind_space_to_depth(builder *b, const node *n)
     view x = *build_view(b, from), y = *build_view(b, to);
     for (int dx = 0; dx < block; dx++)
         for (int dy = 0; dy < block; dy++) {
-            int64_t channel = (dx * block + dy) * x.dim[1];
+            bool is_reorg = n->attr.space.order == SPACE_REORG;
+            int64_t channel = (is_reorg ? dx * block + dy : dy * block + dx) * x.dim[1];
             view source = x, target = view_slice(&y, 1, channel, x.dim[1]);
             for (int i = 2; i < 4; i++) {
                 source.dim[i] = y.dim[i];
@@ -206,7 +208,17 @@ static ptq_status constant_output(builder *b, tensor_id id, const void *data)
 
 ptq_status bind_shape(builder *b, const node *n)
 {
-    return constant_output(b, n->outputs[0], graph_tensor_const(b->g, n->inputs[0])->shape.dim);
+    int begin, end;
+    const shape *s = &graph_tensor_const(b->g, n->inputs[0])->shape;
+    node_shape_span(n, s->rank, &begin, &end);
+    return constant_output(b, n->outputs[0], s->dim + begin);
+}
+
+ptq_status bind_size(builder *b, const node *n)
+{
+    view x = build_dense_view(b, n->inputs[0]);
+    int64_t count = view_count(&x);
+    return constant_output(b, n->outputs[0], &count);
 }
 
 ptq_status bind_fill(builder *b, const node *n)

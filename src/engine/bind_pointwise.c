@@ -55,6 +55,14 @@ static unary_op unary_of(graph_op op)
         [GRAPH_OP_ABS] = UNARY_ABS,
         [GRAPH_OP_ERF] = UNARY_ERF,
         [GRAPH_OP_SOFTPLUS] = UNARY_SOFTPLUS,
+        [GRAPH_OP_ELU] = UNARY_ELU,
+        [GRAPH_OP_SELU] = UNARY_SELU,
+        [GRAPH_OP_MISH] = UNARY_MISH,
+        [GRAPH_OP_GELU] = UNARY_GELU,
+        [GRAPH_OP_ROUND] = UNARY_ROUND,
+        [GRAPH_OP_RECIPROCAL] = UNARY_RECIPROCAL,
+        [GRAPH_OP_SIGN] = UNARY_SIGN,
+        [GRAPH_OP_NOT] = UNARY_NOT,
     };
     return ops[op];
 }
@@ -72,7 +80,9 @@ static ptq_status one_operand(builder *b, const node *n, kernel_family family, k
 ptq_status bind_unary(builder *b, const node *n)
 {
     unary_param p = {.op = unary_of(n->op)};
-    if (n->op == GRAPH_OP_LEAKY_RELU || n->op == GRAPH_OP_HARD_SIGMOID) {
+    bool has_slope = n->op == GRAPH_OP_LEAKY_RELU || n->op == GRAPH_OP_HARD_SIGMOID ||
+                     n->op == GRAPH_OP_ELU || n->op == GRAPH_OP_SELU || n->op == GRAPH_OP_GELU;
+    if (has_slope) {
         p.alpha = n->attr.slope.alpha;
         p.beta = n->attr.slope.beta;
     }
@@ -105,8 +115,14 @@ ptq_status bind_clip(builder *b, const node *n)
 ptq_status bind_binary(builder *b, const node *n)
 {
     static const binary_op ops[GRAPH_OP_COUNT] = {
-        [GRAPH_OP_ADD] = BINARY_ADD, [GRAPH_OP_SUB] = BINARY_SUB, [GRAPH_OP_MUL] = BINARY_MUL,
-        [GRAPH_OP_DIV] = BINARY_DIV, [GRAPH_OP_POW] = BINARY_POW,
+        [GRAPH_OP_ADD] = BINARY_ADD,         [GRAPH_OP_SUB] = BINARY_SUB,
+        [GRAPH_OP_MUL] = BINARY_MUL,         [GRAPH_OP_DIV] = BINARY_DIV,
+        [GRAPH_OP_POW] = BINARY_POW,         [GRAPH_OP_EQUAL] = BINARY_EQUAL,
+        [GRAPH_OP_GREATER] = BINARY_GREATER, [GRAPH_OP_GREATER_EQUAL] = BINARY_GREATER_EQUAL,
+        [GRAPH_OP_LESS] = BINARY_LESS,       [GRAPH_OP_LESS_EQUAL] = BINARY_LESS_EQUAL,
+        [GRAPH_OP_AND] = BINARY_AND,         [GRAPH_OP_OR] = BINARY_OR,
+        [GRAPH_OP_XOR] = BINARY_XOR,         [GRAPH_OP_MOD] = BINARY_MOD,
+        [GRAPH_OP_PRELU] = BINARY_PRELU,
     };
     value_id operands[3];
     view views[3];
@@ -116,6 +132,17 @@ ptq_status bind_binary(builder *b, const node *n)
         PTQ_TRY(operand(b, n->inputs[i], &views[2], &operands[i], &views[i]));
     kernel_param param = {.binary = ops[n->op]};
     return build_kernel(b, &(kernel_request){KERNEL_BINARY, param, operands, views, 3});
+}
+
+ptq_status bind_where(builder *b, const node *n)
+{
+    value_id operands[4];
+    view views[4];
+    PTQ_TRY(build_output(b, n->outputs[0], &operands[3]));
+    views[3] = *build_view(b, operands[3]);
+    for (int i = 0; i < 3; i++)
+        PTQ_TRY(operand(b, n->inputs[i], &views[3], &operands[i], &views[i]));
+    return build_kernel(b, &(kernel_request){KERNEL_WHERE, {.axis = 0}, operands, views, 4});
 }
 
 /* Max and Min of any number of inputs: two at a time; the first may be alone. */

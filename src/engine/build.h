@@ -84,12 +84,16 @@ typedef ptq_status bind_fn(builder *b, const node *n);
 PTQ_CHECKED ptq_status bind_node(builder *b, const node *n);
 bind_fn bind_conv, bind_qconv, bind_conv_transpose;                        /* bind_conv.c */
 bind_fn bind_unary, bind_clip, bind_binary, bind_extreme, bind_cast;       /* bind_pointwise.c */
+bind_fn bind_where;                                                        /* bind_pointwise.c */
 bind_fn bind_quantize, bind_batch_norm;                                    /* bind_pointwise.c */
 bind_fn bind_pool, bind_global_pool, bind_resize;                          /* bind_window.c */
 bind_fn bind_softmax, bind_gather, bind_matmul, bind_gemm, bind_range;     /* bind_matrix.c */
 bind_fn bind_decode, bind_raw_head;                                        /* bind_head.c */
 bind_fn bind_concat, bind_reshape, bind_transpose, bind_split, bind_slice; /* bind_move.c */
 bind_fn bind_identity, bind_expand, bind_space_to_depth, bind_shape, bind_fill; /* bind_move.c */
+bind_fn bind_size;                                                              /* bind_move.c */
+
+bind_fn bind_reduce, bind_top_k, bind_pad, bind_tile, bind_depth_to_space; /* bind_select.c */
 
 /* Small helpers of the rules. */
 /* The convolution a node asks for, between packed images. */

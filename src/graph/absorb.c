@@ -140,9 +140,28 @@ static ptq_status absorb_axes(const graph *g, node *n, ptq_error *err)
     return PTQ_OK;
 }
 
+static ptq_status absorb_reduced(const graph *g, node *n, ptq_error *err)
+{
+    int64_t axes[SHAPE_MAX_RANK];
+    int count;
+    if (!has_input(n, 1) || !const_ints(g, n->inputs[1], axes, &count))
+        return PTQ_OK;
+    for (int i = 0; i < count; i++) {
+        if (axes[i] < -SHAPE_MAX_RANK || axes[i] >= SHAPE_MAX_RANK)
+            return error_set(err, PTQ_SHAPE, "node '%s' (%s) has the axis %" PRId64, n->name,
+                             graph_op_name(n->op), axes[i]);
+        n->attr.reduce.axes[i] = (int)axes[i];
+    }
+    n->attr.reduce.n_axes = count;
+    n->n_inputs = 1;
+    return PTQ_OK;
+}
+
 ptq_status node_absorb_constants(graph *g, node_id id, ptq_error *err)
 {
     node *n = graph_node(g, id);
+    if (n->op >= GRAPH_OP_REDUCE_SUM && n->op <= GRAPH_OP_REDUCE_LOG_SUM_EXP)
+        return absorb_reduced(g, n, err);
     switch (n->op) {
     case GRAPH_OP_CLIP:
         return absorb_clip(g, n, err);

@@ -84,8 +84,18 @@ PTQ_CHECKED ptq_status graph_infer_shapes(graph *g, ptq_error *err);
 bool node_inputs_known(const graph *g, node_id id);
 PTQ_CHECKED ptq_status node_infer(graph *g, node_id id, ptq_error *err);
 /* Constant inputs that the graph keeps as attributes become attributes, and the inputs go: Clip's
- * bounds, Resize's scales or sizes, Split's lengths, Squeeze's and Unsqueeze's axes. */
+ * bounds, Resize's scales or sizes, Split's lengths, the axes of Squeeze, Unsqueeze and reductions.
+ */
 PTQ_CHECKED ptq_status node_absorb_constants(graph *g, node_id id, ptq_error *err);
+
+/* What a node's parameters say about an input of `rank` axes. */
+bool node_reduced_axes(const node *n, int rank, bool over[SHAPE_MAX_RANK]); /* false: outside */
+void node_shape_span(const node *n, int rank, int *begin, int *end);        /* SHAPE: which axes */
+typedef struct node_padding {
+    int64_t before[SHAPE_MAX_RANK], after[SHAPE_MAX_RANK];
+} node_padding;
+/* PAD; PTQ_UNSUPPORTED: its amounts are not constants. */
+PTQ_CHECKED ptq_status node_pads(const graph *g, const node *n, node_padding *p, ptq_error *err);
 
 /* Queries. Pointers are borrowed and valid until the next graph_add_*(). */
 int graph_n_nodes(const graph *g); /* dead ones included */

@@ -55,6 +55,30 @@ static ptq_status broadcast(const graph *g, const node *n, infer_out *out, ptq_e
     return PTQ_OK;
 }
 
+static ptq_status compare(const graph *g, const node *n, infer_out *out, ptq_error *err)
+{
+    out->type[0] = DTYPE_BOOL;
+    return broadcast(g, n, out, err);
+}
+
+static ptq_status modulo(const graph *g, const node *n, infer_out *out, ptq_error *err)
+{
+    if ((out->type[0] == DTYPE_F32) != n->attr.mod.is_float)
+        return error_set(err, PTQ_UNSUPPORTED,
+                         "fmod is for floats, and the other form for integers");
+    return broadcast(g, n, out, err);
+}
+
+static ptq_status where(const graph *g, const node *n, infer_out *out, ptq_error *err)
+{
+    out->type[0] = g->tensors[n->inputs[1]].type;
+    if (g->tensors[n->inputs[0]].type != DTYPE_BOOL ||
+        g->tensors[n->inputs[2]].type != out->type[0])
+        return error_set(err, PTQ_SHAPE,
+                         "its condition is no boolean, or its values differ in type");
+    return broadcast(g, n, out, err);
+}
+
 static ptq_status batch_norm(const graph *g, const node *n, infer_out *out, ptq_error *err)
 {
     const shape *x = in(g, n, 0);
@@ -149,15 +173,6 @@ static ptq_status yolo(const graph *g, const node *n, infer_out *out, ptq_error 
     return PTQ_OK;
 }
 
-static ptq_status shape_of(const graph *g, const node *n, infer_out *out, ptq_error *err)
-{
-    (void)err;
-    int64_t dims[1] = {in(g, n, 0)->rank};
-    out->shape[0] = shape_make(1, dims);
-    out->type[0] = DTYPE_I64;
-    return PTQ_OK;
-}
-
 static ptq_status constant_of_shape(const graph *g, const node *n, infer_out *out, ptq_error *err)
 {
     int64_t dims[SHAPE_MAX_RANK];
@@ -204,73 +219,78 @@ static ptq_status cast(const graph *g, const node *n, infer_out *out, ptq_error 
     return same(g, n, out);
 }
 
+typedef ptq_status infer_fn(const graph *g, const node *n, infer_out *out, ptq_error *err);
+
+/* Operators that are not here work element by element. */
+static infer_fn *const rules[GRAPH_OP_COUNT] = {
+    [GRAPH_OP_CONV] = conv,
+    [GRAPH_OP_QCONV] = qconv,
+    [GRAPH_OP_CONV_TRANSPOSE] = infer_conv_transpose,
+    [GRAPH_OP_GEMM] = gemm,
+    [GRAPH_OP_MATMUL] = matmul,
+    [GRAPH_OP_BATCH_NORM] = batch_norm,
+    [GRAPH_OP_ADD] = broadcast,
+    [GRAPH_OP_SUB] = broadcast,
+    [GRAPH_OP_MUL] = broadcast,
+    [GRAPH_OP_DIV] = broadcast,
+    [GRAPH_OP_POW] = broadcast,
+    [GRAPH_OP_MAX] = broadcast,
+    [GRAPH_OP_MIN] = broadcast,
+    [GRAPH_OP_MOD] = modulo,
+    [GRAPH_OP_PRELU] = broadcast,
+    [GRAPH_OP_EQUAL] = compare,
+    [GRAPH_OP_GREATER] = compare,
+    [GRAPH_OP_GREATER_EQUAL] = compare,
+    [GRAPH_OP_LESS] = compare,
+    [GRAPH_OP_LESS_EQUAL] = compare,
+    [GRAPH_OP_AND] = compare,
+    [GRAPH_OP_OR] = compare,
+    [GRAPH_OP_XOR] = compare,
+    [GRAPH_OP_WHERE] = where,
+    [GRAPH_OP_REDUCE_SUM] = infer_reduce,
+    [GRAPH_OP_REDUCE_MEAN] = infer_reduce,
+    [GRAPH_OP_REDUCE_MAX] = infer_reduce,
+    [GRAPH_OP_REDUCE_MIN] = infer_reduce,
+    [GRAPH_OP_REDUCE_PROD] = infer_reduce,
+    [GRAPH_OP_REDUCE_SUM_SQUARE] = infer_reduce,
+    [GRAPH_OP_REDUCE_L1] = infer_reduce,
+    [GRAPH_OP_REDUCE_L2] = infer_reduce,
+    [GRAPH_OP_REDUCE_LOG_SUM] = infer_reduce,
+    [GRAPH_OP_REDUCE_LOG_SUM_EXP] = infer_reduce,
+    [GRAPH_OP_ARG_MAX] = infer_reduce,
+    [GRAPH_OP_ARG_MIN] = infer_reduce,
+    [GRAPH_OP_TOP_K] = infer_top_k,
+    [GRAPH_OP_PAD] = infer_pad,
+    [GRAPH_OP_TILE] = infer_tile,
+    [GRAPH_OP_DEPTH_TO_SPACE] = infer_depth_to_space,
+    [GRAPH_OP_GATHER_ELEMENTS] = infer_gather_elements,
+    [GRAPH_OP_MAX_POOL] = infer_pool,
+    [GRAPH_OP_AVERAGE_POOL] = infer_pool,
+    [GRAPH_OP_GLOBAL_AVERAGE_POOL] = global_pool,
+    [GRAPH_OP_RESIZE] = infer_resize,
+    [GRAPH_OP_CONCAT] = infer_concat,
+    [GRAPH_OP_RESHAPE] = infer_reshape,
+    [GRAPH_OP_FLATTEN] = infer_flatten,
+    [GRAPH_OP_TRANSPOSE] = infer_transpose,
+    [GRAPH_OP_SPLIT] = infer_split,
+    [GRAPH_OP_SLICE] = infer_slice,
+    [GRAPH_OP_SQUEEZE] = infer_squeeze,
+    [GRAPH_OP_UNSQUEEZE] = infer_unsqueeze,
+    [GRAPH_OP_SHAPE] = infer_shape_of,
+    [GRAPH_OP_SIZE] = infer_shape_of,
+    [GRAPH_OP_GATHER] = infer_gather,
+    [GRAPH_OP_EXPAND] = infer_expand,
+    [GRAPH_OP_CONSTANT_OF_SHAPE] = constant_of_shape,
+    [GRAPH_OP_RANGE] = infer_range,
+    [GRAPH_OP_CAST] = cast,
+    [GRAPH_OP_QUANTIZE_LINEAR] = quantize,
+    [GRAPH_OP_DEQUANTIZE_LINEAR] = quantize,
+    [GRAPH_OP_SPACE_TO_DEPTH] = space_to_depth,
+    [GRAPH_OP_YOLO_DECODE] = yolo,
+    [GRAPH_OP_YOLO_RAW] = yolo,
+};
+
 ptq_status infer_apply(const graph *g, const node *n, infer_out *out, ptq_error *err)
 {
-    switch (n->op) {
-    case GRAPH_OP_CONV:
-        return conv(g, n, out, err);
-    case GRAPH_OP_QCONV:
-        return qconv(g, n, out, err);
-    case GRAPH_OP_CONV_TRANSPOSE:
-        return infer_conv_transpose(g, n, out, err);
-    case GRAPH_OP_GEMM:
-        return gemm(g, n, out, err);
-    case GRAPH_OP_MATMUL:
-        return matmul(g, n, out, err);
-    case GRAPH_OP_BATCH_NORM:
-        return batch_norm(g, n, out, err);
-    case GRAPH_OP_ADD:
-    case GRAPH_OP_SUB:
-    case GRAPH_OP_MUL:
-    case GRAPH_OP_DIV:
-    case GRAPH_OP_POW:
-    case GRAPH_OP_MAX:
-    case GRAPH_OP_MIN:
-        return broadcast(g, n, out, err);
-    case GRAPH_OP_MAX_POOL:
-    case GRAPH_OP_AVERAGE_POOL:
-        return infer_pool(g, n, out, err);
-    case GRAPH_OP_GLOBAL_AVERAGE_POOL:
-        return global_pool(g, n, out, err);
-    case GRAPH_OP_RESIZE:
-        return infer_resize(g, n, out, err);
-    case GRAPH_OP_CONCAT:
-        return infer_concat(g, n, out, err);
-    case GRAPH_OP_RESHAPE:
-        return infer_reshape(g, n, out, err);
-    case GRAPH_OP_FLATTEN:
-        return infer_flatten(g, n, out, err);
-    case GRAPH_OP_TRANSPOSE:
-        return infer_transpose(g, n, out, err);
-    case GRAPH_OP_SPLIT:
-        return infer_split(g, n, out, err);
-    case GRAPH_OP_SLICE:
-        return infer_slice(g, n, out, err);
-    case GRAPH_OP_SQUEEZE:
-        return infer_squeeze(g, n, out, err);
-    case GRAPH_OP_UNSQUEEZE:
-        return infer_unsqueeze(g, n, out, err);
-    case GRAPH_OP_SHAPE:
-        return shape_of(g, n, out, err);
-    case GRAPH_OP_GATHER:
-        return infer_gather(g, n, out, err);
-    case GRAPH_OP_EXPAND:
-        return infer_expand(g, n, out, err);
-    case GRAPH_OP_CONSTANT_OF_SHAPE:
-        return constant_of_shape(g, n, out, err);
-    case GRAPH_OP_RANGE:
-        return infer_range(g, n, out, err);
-    case GRAPH_OP_CAST:
-        return cast(g, n, out, err);
-    case GRAPH_OP_QUANTIZE_LINEAR:
-    case GRAPH_OP_DEQUANTIZE_LINEAR:
-        return quantize(g, n, out, err);
-    case GRAPH_OP_SPACE_TO_DEPTH:
-        return space_to_depth(g, n, out, err);
-    case GRAPH_OP_YOLO_DECODE:
-    case GRAPH_OP_YOLO_RAW:
-        return yolo(g, n, out, err);
-    default: /* element by element */
-        return same(g, n, out);
-    }
+    return rules[n->op] ? rules[n->op](g, n, out, err) : same(g, n, out);
 }

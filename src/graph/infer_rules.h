@@ -39,6 +39,18 @@ PTQ_CHECKED ptq_status infer_gather(const graph *g, const node *n, infer_out *ou
 PTQ_CHECKED ptq_status infer_expand(const graph *g, const node *n, infer_out *out, ptq_error *err);
 PTQ_CHECKED ptq_status infer_range(const graph *g, const node *n, infer_out *out, ptq_error *err);
 
+/* Reducing, choosing, repeating (infer_select.c). */
+PTQ_CHECKED ptq_status infer_reduce(const graph *g, const node *n, infer_out *out, ptq_error *err);
+PTQ_CHECKED ptq_status infer_top_k(const graph *g, const node *n, infer_out *out, ptq_error *err);
+PTQ_CHECKED ptq_status infer_pad(const graph *g, const node *n, infer_out *out, ptq_error *err);
+PTQ_CHECKED ptq_status infer_tile(const graph *g, const node *n, infer_out *out, ptq_error *err);
+PTQ_CHECKED ptq_status infer_depth_to_space(const graph *g, const node *n, infer_out *out,
+                                            ptq_error *err);
+PTQ_CHECKED ptq_status infer_gather_elements(const graph *g, const node *n, infer_out *out,
+                                             ptq_error *err);
+PTQ_CHECKED ptq_status infer_shape_of(const graph *g, const node *n, infer_out *out,
+                                      ptq_error *err);
+
 /* numpy broadcasting; false when the shapes do not fit. */
 bool shape_broadcast(const shape *a, const shape *b, shape *out);
 /* Negative axes count from the end; false when outside. */

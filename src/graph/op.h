@@ -33,18 +33,54 @@
     OP(ABS, "Abs", 1, 1)                                                                           \
     OP(ERF, "Erf", 1, 1)                                                                           \
     OP(SOFTPLUS, "Softplus", 1, 1)                                                                 \
+    OP(ELU, "Elu", 1, 1)                                                                           \
+    OP(SELU, "Selu", 1, 1)                                                                         \
+    OP(MISH, "Mish", 1, 1)                                                                         \
+    OP(GELU, "Gelu", 1, 1)                                                                         \
+    OP(ROUND, "Round", 1, 1)                                                                       \
+    OP(RECIPROCAL, "Reciprocal", 1, 1)                                                             \
+    OP(SIGN, "Sign", 1, 1)                                                                         \
+    OP(NOT, "Not", 1, 1)                                                                           \
     OP(CLIP, "Clip", 1, 3)                                                                         \
     OP(ADD, "Add", 2, 2)                                                                           \
     OP(SUB, "Sub", 2, 2)                                                                           \
     OP(MUL, "Mul", 2, 2)                                                                           \
     OP(DIV, "Div", 2, 2)                                                                           \
     OP(POW, "Pow", 2, 2)                                                                           \
+    OP(EQUAL, "Equal", 2, 2)                                                                       \
+    OP(GREATER, "Greater", 2, 2)                                                                   \
+    OP(GREATER_EQUAL, "GreaterOrEqual", 2, 2)                                                      \
+    OP(LESS, "Less", 2, 2)                                                                         \
+    OP(LESS_EQUAL, "LessOrEqual", 2, 2)                                                            \
+    OP(AND, "And", 2, 2)                                                                           \
+    OP(OR, "Or", 2, 2)                                                                             \
+    OP(XOR, "Xor", 2, 2)                                                                           \
+    OP(MOD, "Mod", 2, 2)                                                                           \
+    OP(PRELU, "PRelu", 2, 2)                                                                       \
+    OP(WHERE, "Where", 3, 3)                                                                       \
     OP(MAX, "Max", 1, -1)                                                                          \
     OP(MIN, "Min", 1, -1)                                                                          \
     OP(MAX_POOL, "MaxPool", 1, 1)                                                                  \
     OP(AVERAGE_POOL, "AveragePool", 1, 1)                                                          \
     OP(GLOBAL_AVERAGE_POOL, "GlobalAveragePool", 1, 1)                                             \
     OP(CONCAT, "Concat", 1, -1)                                                                    \
+    OP(REDUCE_SUM, "ReduceSum", 1, 2)                                                              \
+    OP(REDUCE_MEAN, "ReduceMean", 1, 2)                                                            \
+    OP(REDUCE_MAX, "ReduceMax", 1, 2)                                                              \
+    OP(REDUCE_MIN, "ReduceMin", 1, 2)                                                              \
+    OP(REDUCE_PROD, "ReduceProd", 1, 2)                                                            \
+    OP(REDUCE_SUM_SQUARE, "ReduceSumSquare", 1, 2)                                                 \
+    OP(REDUCE_L1, "ReduceL1", 1, 2)                                                                \
+    OP(REDUCE_L2, "ReduceL2", 1, 2)                                                                \
+    OP(REDUCE_LOG_SUM, "ReduceLogSum", 1, 2)                                                       \
+    OP(REDUCE_LOG_SUM_EXP, "ReduceLogSumExp", 1, 2)                                                \
+    OP(ARG_MAX, "ArgMax", 1, 1)                                                                    \
+    OP(ARG_MIN, "ArgMin", 1, 1)                                                                    \
+    OP(TOP_K, "TopK", 2, 2)                                                                        \
+    OP(PAD, "Pad", 2, 4)                                                                           \
+    OP(TILE, "Tile", 2, 2)                                                                         \
+    OP(DEPTH_TO_SPACE, "DepthToSpace", 1, 1)                                                       \
+    OP(GATHER_ELEMENTS, "GatherElements", 2, 2)                                                    \
     OP(RESIZE, "Resize", 1, 4)                                                                     \
     OP(SOFTMAX, "Softmax", 1, 1)                                                                   \
     OP(RESHAPE, "Reshape", 2, 2)                                                                   \
@@ -55,11 +91,12 @@
     OP(SQUEEZE, "Squeeze", 1, 2)                                                                   \
     OP(UNSQUEEZE, "Unsqueeze", 1, 2)                                                               \
     OP(SHAPE, "Shape", 1, 1)                                                                       \
+    OP(SIZE, "Size", 1, 1)                                                                         \
     OP(GATHER, "Gather", 2, 2)                                                                     \
     OP(EXPAND, "Expand", 2, 2)                                                                     \
     OP(CONSTANT_OF_SHAPE, "ConstantOfShape", 1, 1)                                                 \
     OP(RANGE, "Range", 3, 3)                                                                       \
-    OP(CAST, "Cast", 1, 1)                                                                         \
+    OP(CAST, "Cast", 1, 2)                                                                         \
     OP(IDENTITY, "Identity", 1, 1)                                                                 \
     OP(QUANTIZE_LINEAR, "QuantizeLinear", 2, 3)                                                    \
     OP(DEQUANTIZE_LINEAR, "DequantizeLinear", 2, 3)                                                \
@@ -133,6 +170,25 @@ typedef struct axis_attr {
     bool keep_dims;
 } axis_attr;
 
+/* REDUCE_*, ARG_*: over `axes`; none: over all, or nothing when `empty_is_none`. */
+typedef struct reduce_attr {
+    int n_axes;
+    int axes[SHAPE_MAX_RANK]; /* negative: from the end */
+    bool to_end;              /* over axes[0] and all behind it */
+    bool keep_dims;
+    bool empty_is_none;
+    bool select_last; /* ARG_*: the last of equal ones */
+} reduce_attr;
+
+typedef enum pad_mode { PAD_CONSTANT, PAD_EDGE, PAD_REFLECT, PAD_WRAP } pad_mode;
+
+/* Where a block of channels goes: b x b pixels per channel. */
+typedef enum space_order {
+    SPACE_REORG, /* channel (dx*block + dy)*C + c (YOLOv7 ReOrg) */
+    SPACE_DCR,   /* channel (dy*block + dx)*C + c (ONNX) */
+    SPACE_CRD    /* channel (c*block + dy)*block + dx (ONNX) */
+} space_order;
+
 typedef struct perm_attr {
     int rank;
     int perm[SHAPE_MAX_RANK];
@@ -183,12 +239,13 @@ typedef union op_attr {
     pool_attr pool;     /* MAX_POOL, AVERAGE_POOL */
     axis_attr axis;     /* CONCAT, SOFTMAX, SPLIT, GATHER, FLATTEN, SQUEEZE, (DE)QUANTIZE_LINEAR */
     perm_attr perm;     /* TRANSPOSE; SQUEEZE and UNSQUEEZE: the axes */
+    reduce_attr reduce; /* REDUCE_*, ARG_MAX, ARG_MIN */
     resize_attr resize; /* RESIZE */
     gemm_attr gemm;     /* GEMM */
     decode_attr decode; /* YOLO_DECODE, YOLO_RAW */
     struct {
-        float alpha; /* LEAKY_RELU slope; HARD_SIGMOID alpha */
-        float beta;  /* HARD_SIGMOID beta */
+        float alpha; /* LEAKY_RELU slope; HARD_SIGMOID, ELU, SELU alpha; GELU 1: by tanh */
+        float beta;  /* HARD_SIGMOID beta; SELU gamma */
     } slope;
     struct {
         float epsilon;
@@ -201,8 +258,23 @@ typedef union op_attr {
         dtype to;
     } cast;
     struct {
-        int block; /* SPACE_TO_DEPTH: out channel = (dx*block + dy)*C + c (YOLOv7 ReOrg) */
+        int block; /* SPACE_TO_DEPTH, DEPTH_TO_SPACE */
+        space_order order;
     } space;
+    struct {
+        int start, end; /* SHAPE: these axes; end 0 is all when start is 0 */
+        bool is_part;
+    } span;
+    struct {
+        int axis;
+        bool largest;
+    } top; /* TOP_K */
+    struct {
+        bool is_float; /* MOD: C's fmod, for floats alone; else the sign of the divisor */
+    } mod;
+    struct {
+        pad_mode mode;
+    } pad; /* PAD: x, amounts (begins, then ends), value, axes */
     struct {
         double value; /* CONSTANT_OF_SHAPE */
         dtype type;

@@ -21,13 +21,18 @@ typedef enum kernel_family {
     KERNEL_BINARY,     /* pointwise: a, b */
     KERNEL_QUANTIZE,   /* pointwise: x, scale, zero (type of y) */
     KERNEL_DEQUANTIZE, /* pointwise: x, scale, zero (type of x) */
+    KERNEL_WHERE,      /* pointwise: condition, a, b */
     KERNEL_BATCH_NORM, /* pointwise: x, scale, bias, mean, variance */
     KERNEL_MAX_POOL,   /* x [N,C,H,W] */
     KERNEL_AVERAGE_POOL,
-    KERNEL_RESIZE,  /* x [N,C,H,W] */
-    KERNEL_SOFTMAX, /* x */
-    KERNEL_GATHER,  /* x, indices (i32 or i64) */
-    KERNEL_MATMUL,  /* a [...,M,K], b [...,K,N], bias broadcast to the output or rank 0 and NULL */
+    KERNEL_RESIZE,          /* x [N,C,H,W] */
+    KERNEL_SOFTMAX,         /* x */
+    KERNEL_GATHER,          /* x, indices (i32 or i64) */
+    KERNEL_GATHER_ELEMENTS, /* x, indices of the output's dims */
+    KERNEL_REDUCE,          /* x -> y of x's rank, 1 along the axes */
+    KERNEL_TOP_K,           /* x -> the k best along the axis, or (i64) where they are */
+    KERNEL_PAD,             /* x, value (one of it) */
+    KERNEL_MATMUL, /* a [...,M,K], b [...,K,N], bias broadcast to the output or rank 0 and NULL */
     KERNEL_CONV_TRANSPOSE, /* x, weight [Cin,Cout/groups,kh,kw], bias [Cout] or data NULL */
     KERNEL_DECODE,         /* raw head [N,na*no,ny,nx], anchors f32 [na,2] -> [N,na*ny*nx,no] */
     KERNEL_RANGE,          /* start, step -> [n] */
@@ -54,6 +59,14 @@ typedef enum unary_op {
     UNARY_ABS,
     UNARY_ERF,
     UNARY_SOFTPLUS,
+    UNARY_ELU,  /* alpha */
+    UNARY_SELU, /* alpha, beta: gamma */
+    UNARY_MISH,
+    UNARY_GELU,  /* alpha 1: by tanh */
+    UNARY_ROUND, /* half to even */
+    UNARY_RECIPROCAL,
+    UNARY_SIGN,
+    UNARY_NOT,
     UNARY_CLIP,     /* alpha ... beta */
     UNARY_ROUND_F16 /* to the nearest float16 */
 } unary_op;
@@ -71,7 +84,17 @@ typedef enum binary_op {
     BINARY_DIV, /* integers: toward zero, x/0 = 0 */
     BINARY_POW,
     BINARY_MAX,
-    BINARY_MIN
+    BINARY_MIN,
+    BINARY_EQUAL, /* from here on: 0 or 1 */
+    BINARY_GREATER,
+    BINARY_GREATER_EQUAL,
+    BINARY_LESS,
+    BINARY_LESS_EQUAL,
+    BINARY_AND,
+    BINARY_OR,
+    BINARY_XOR,
+    BINARY_MOD,  /* integers: sign of the divisor, x mod 0 = 0; floats: fmod */
+    BINARY_PRELU /* x below zero times y */
 } binary_op;
 
 typedef struct pool_param {
@@ -123,6 +146,40 @@ typedef struct decode_param {
     float stride; /* pixels per cell */
 } decode_param;
 
+typedef enum reduce_kind {
+    REDUCE_SUM,
+    REDUCE_MEAN,
+    REDUCE_MAX,
+    REDUCE_MIN,
+    REDUCE_PROD,
+    REDUCE_SUM_SQUARE,
+    REDUCE_L1,
+    REDUCE_L2,
+    REDUCE_LOG_SUM,
+    REDUCE_LOG_SUM_EXP,
+    REDUCE_ARG_MAX,
+    REDUCE_ARG_MIN
+} reduce_kind;
+
+typedef struct reduce_param {
+    reduce_kind kind;
+    bool over[VIEW_MAX_RANK]; /* the axes */
+    bool select_last;         /* ARG_*: of equal ones */
+} reduce_param;
+
+typedef struct top_param {
+    int axis;
+    bool largest;
+    bool wants_indices;
+} top_param;
+
+typedef enum pad_fill { PAD_FILL_VALUE, PAD_FILL_EDGE, PAD_FILL_REFLECT, PAD_FILL_WRAP } pad_fill;
+
+typedef struct pad_param {
+    pad_fill fill;
+    int64_t before[VIEW_MAX_RANK]; /* negative: cut off */
+} pad_param;
+
 typedef union kernel_param {
     unary_param unary;
     binary_op binary;
@@ -131,7 +188,10 @@ typedef union kernel_param {
     matmul_param matmul;
     deconv_param deconv;
     decode_param decode;
-    int axis;      /* SOFTMAX, GATHER */
+    reduce_param reduce;
+    top_param top;
+    pad_param pad;
+    int axis;      /* SOFTMAX, GATHER, GATHER_ELEMENTS */
     float epsilon; /* BATCH_NORM */
 } kernel_param;
 

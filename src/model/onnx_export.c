@@ -8,7 +8,7 @@
 #include "model/onnx_exporter.h"
 #include "model/onnx_file.h"
 
-enum { MIN_OPSET = 13 };
+enum { MIN_OPSET = 13, MAX_OPSET = 21 };
 
 const char *onnx_export_tensor(onnx_exporter *e, tensor_id id)
 {
@@ -231,9 +231,9 @@ ptq_status onnx_export(const graph *g, const char *path, const onnx_export_optio
                        int *n_nodes, ptq_error *err)
 {
     graph *copy = NULL;
-    if (options->opset < MIN_OPSET || options->opset > ONNX_MAX_OPSET)
+    if (options->opset < MIN_OPSET || options->opset > MAX_OPSET)
         return error_set(err, PTQ_USAGE, "cannot write ONNX opset %d; give one of %d to %d",
-                         options->opset, MIN_OPSET, ONNX_MAX_OPSET);
+                         options->opset, MIN_OPSET, MAX_OPSET);
     if (options->image_size > 0 && (options->batch == 0 || options->batch < -1))
         return error_set(err, PTQ_USAGE, "a batch of %" PRId64 " is impossible", options->batch);
     PTQ_TRY(graph_copy(g, &copy, err));

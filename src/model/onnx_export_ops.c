@@ -312,7 +312,11 @@ static ptq_status write_space_to_depth(onnx_exporter *e, const node *n, ptq_erro
     if (n->attr.space.block < 1 || n->attr.space.block > 8)
         return error_set(err, PTQ_UNSUPPORTED, "node '%s' (%s) has blocks of %d", n->name,
                          graph_op_name(n->op), n->attr.space.block);
-    onnx_export_space_to_depth(e, n);
+    if (n->attr.space.order == SPACE_REORG)
+        onnx_export_space_to_depth(e, n);
+    else
+        onnx_node_int(e->w, onnx_export_same(e, n, "SpaceToDepth"), "blocksize",
+                      n->attr.space.block);
     return PTQ_OK;
 }
 
@@ -325,12 +329,10 @@ static ptq_status refuse(onnx_exporter *e, const node *n, ptq_error *err)
                      graph_op_name(n->op));
 }
 
-typedef ptq_status write_fn(onnx_exporter *e, const node *n, ptq_error *err);
-
 /* Operators that are not here have no attributes: their name says it all. */
 static const struct {
     graph_op op;
-    write_fn *write;
+    onnx_write_fn *write;
 } writers[] = {
     {GRAPH_OP_CONV, write_conv},
     {GRAPH_OP_CONV_TRANSPOSE, write_conv},
@@ -347,6 +349,28 @@ static const struct {
     {GRAPH_OP_SOFTMAX, write_axis},
     {GRAPH_OP_FLATTEN, write_axis},
     {GRAPH_OP_GATHER, write_axis},
+    {GRAPH_OP_GATHER_ELEMENTS, write_axis},
+    {GRAPH_OP_MOD, onnx_write_mod},
+    {GRAPH_OP_ELU, onnx_write_elu},
+    {GRAPH_OP_SELU, onnx_write_elu},
+    {GRAPH_OP_MISH, onnx_write_young},
+    {GRAPH_OP_GELU, onnx_write_young},
+    {GRAPH_OP_REDUCE_SUM, onnx_write_reduce},
+    {GRAPH_OP_REDUCE_MEAN, onnx_write_reduce},
+    {GRAPH_OP_REDUCE_MAX, onnx_write_reduce},
+    {GRAPH_OP_REDUCE_MIN, onnx_write_reduce},
+    {GRAPH_OP_REDUCE_PROD, onnx_write_reduce},
+    {GRAPH_OP_REDUCE_SUM_SQUARE, onnx_write_reduce},
+    {GRAPH_OP_REDUCE_L1, onnx_write_reduce},
+    {GRAPH_OP_REDUCE_L2, onnx_write_reduce},
+    {GRAPH_OP_REDUCE_LOG_SUM, onnx_write_reduce},
+    {GRAPH_OP_REDUCE_LOG_SUM_EXP, onnx_write_reduce},
+    {GRAPH_OP_ARG_MAX, onnx_write_arg},
+    {GRAPH_OP_ARG_MIN, onnx_write_arg},
+    {GRAPH_OP_TOP_K, onnx_write_top_k},
+    {GRAPH_OP_PAD, onnx_write_pad},
+    {GRAPH_OP_DEPTH_TO_SPACE, onnx_write_depth_to_space},
+    {GRAPH_OP_SHAPE, onnx_write_shape},
     {GRAPH_OP_RESIZE, write_resize},
     {GRAPH_OP_TRANSPOSE, write_transpose},
     {GRAPH_OP_SPLIT, write_split},

@@ -54,4 +54,9 @@ void onnx_export_space_to_depth(onnx_exporter *e, const node *n);
 void onnx_export_yolo_raw(onnx_exporter *e, const node *n);
 PTQ_CHECKED ptq_status onnx_export_yolo_decode(onnx_exporter *e, const node *n, ptq_error *err);
 
+/* onnx_export_select.c */
+typedef ptq_status onnx_write_fn(onnx_exporter *e, const node *n, ptq_error *err);
+onnx_write_fn onnx_write_young, onnx_write_elu, onnx_write_arg, onnx_write_reduce, onnx_write_top_k;
+onnx_write_fn onnx_write_pad, onnx_write_depth_to_space, onnx_write_shape, onnx_write_mod;
+
 #endif

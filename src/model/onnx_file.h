@@ -14,7 +14,7 @@
 #include "base/error.h"
 #include "formats/onnx.pb-c.h"
 
-enum { ONNX_MIN_OPSET = 7, ONNX_MAX_OPSET = 21 };
+enum { ONNX_MIN_OPSET = 7, ONNX_MAX_OPSET = 27 };
 
 typedef struct onnx_file {
     arena *arena;

@@ -296,7 +296,7 @@ static ptq_status add_inputs(onnx_importer *im, ptq_error *err)
     return PTQ_OK;
 }
 
-/* Tensors for what nodes compute; only Split's outputs after the first are known to the graph. */
+/* Tensors for what nodes compute. An output without a name is not wanted; the first must be. */
 static ptq_status add_results(onnx_importer *im, ptq_error *err)
 {
     shape unknown = shape_make(1, (int64_t[]){-1});
@@ -304,9 +304,11 @@ static ptq_status add_results(onnx_importer *im, ptq_error *err)
         const Onnx__NodeProto *n = im->src->node[i];
         if (is_constant_node(n))
             continue;
-        size_t n_kept = strcmp(n->op_type, "Split") == 0 ? n->n_output : 1;
+        size_t n_kept = (size_t)onnx_n_outputs(n);
         for (size_t k = 0; k < n_kept && k < n->n_output; k++) {
             tensor_id id;
+            if (!*n->output[k] && k > 0 && strcmp(n->op_type, "Split") != 0)
+                continue;
             if (!*n->output[k])
                 return error_set(err, PTQ_FORMAT, "output %zu of node '%s' (%s) has no name", k,
                                  im->node_names[i], n->op_type);
@@ -329,9 +331,9 @@ static ptq_status fill_node(onnx_importer *im, const Onnx__NodeProto *src, node 
     n->n_inputs = (int)src->n_input;
     for (size_t i = 0; i < src->n_input; i++)
         PTQ_TRY(onnx_resolve(im, src->input[i], &n->inputs[i], err));
-    n->n_outputs = strcmp(src->op_type, "Split") == 0 ? (int)src->n_output : 1;
+    n->n_outputs = onnx_n_outputs(src);
     for (int i = 0; i < n->n_outputs; i++)
-        n->outputs[i] = graph_find_tensor(im->g, src->output[i]);
+        n->outputs[i] = *src->output[i] ? graph_find_tensor(im->g, src->output[i]) : TENSOR_NONE;
     PTQ_TRY(onnx_read_node(im, src, n, err));
     while (n->n_inputs > 0 && n->inputs[n->n_inputs - 1] == TENSOR_NONE)
         n->n_inputs--;

@@ -212,14 +212,6 @@ static ptq_status read_reshape(onnx_importer *im, const Onnx__NodeProto *src, no
     return PTQ_OK;
 }
 
-static ptq_status read_shape(onnx_importer *im, const Onnx__NodeProto *src, node *n, ptq_error *err)
-{
-    (void)im, (void)n;
-    if (onnx_attr(src, "start") || onnx_attr(src, "end"))
-        return error_set(err, PTQ_UNSUPPORTED, "a part of a shape is not supported");
-    return PTQ_OK;
-}
-
 static ptq_status read_constant_of_shape(onnx_importer *im, const Onnx__NodeProto *src, node *n,
                                          ptq_error *err)
 {
@@ -262,16 +254,6 @@ static ptq_status read_dropout(onnx_importer *im, const Onnx__NodeProto *src, no
     return PTQ_OK;
 }
 
-static ptq_status read_sum(onnx_importer *im, const Onnx__NodeProto *src, node *n, ptq_error *err)
-{
-    (void)im, (void)src;
-    if (n->n_inputs > 2)
-        return error_set(err, PTQ_UNSUPPORTED, "a sum of %d values is not supported", n->n_inputs);
-    if (n->n_inputs == 1)
-        n->op = GRAPH_OP_IDENTITY;
-    return PTQ_OK;
-}
-
 typedef struct onnx_op {
     const char *type;
     graph_op op;
@@ -281,57 +263,108 @@ typedef struct onnx_op {
 static const onnx_op ops[] = {
     {"Abs", GRAPH_OP_ABS, read_nothing},
     {"Add", GRAPH_OP_ADD, read_nothing},
+    {"And", GRAPH_OP_AND, read_nothing},
+    {"ArgMax", GRAPH_OP_ARG_MAX, onnx_read_arg},
+    {"ArgMin", GRAPH_OP_ARG_MIN, onnx_read_arg},
     {"AveragePool", GRAPH_OP_AVERAGE_POOL, onnx_read_pool},
     {"BatchNormalization", GRAPH_OP_BATCH_NORM, read_batch_norm},
     {"Cast", GRAPH_OP_CAST, read_cast},
+    {"CastLike", GRAPH_OP_CAST, onnx_read_cast_like},
     {"Ceil", GRAPH_OP_CEIL, read_nothing},
     {"Clip", GRAPH_OP_CLIP, read_clip},
     {"Concat", GRAPH_OP_CONCAT, read_axis_1},
     {"ConstantOfShape", GRAPH_OP_CONSTANT_OF_SHAPE, read_constant_of_shape},
     {"Conv", GRAPH_OP_CONV, onnx_read_conv},
+    {"ConvInteger", GRAPH_OP_CONV, onnx_read_conv_integer},
     {"ConvTranspose", GRAPH_OP_CONV_TRANSPOSE, onnx_read_conv},
+    {"DepthToSpace", GRAPH_OP_DEPTH_TO_SPACE, onnx_read_space},
     {"DequantizeLinear", GRAPH_OP_DEQUANTIZE_LINEAR, read_quantize},
     {"Div", GRAPH_OP_DIV, read_nothing},
     {"Dropout", GRAPH_OP_IDENTITY, read_dropout},
+    {"DynamicQuantizeLinear", GRAPH_OP_QUANTIZE_LINEAR, onnx_read_dynamic_quantize},
+    {"Elu", GRAPH_OP_ELU, onnx_read_elu},
+    {"Equal", GRAPH_OP_EQUAL, read_nothing},
     {"Erf", GRAPH_OP_ERF, read_nothing},
     {"Exp", GRAPH_OP_EXP, read_nothing},
     {"Expand", GRAPH_OP_EXPAND, read_nothing},
     {"Flatten", GRAPH_OP_FLATTEN, read_axis_1},
     {"Floor", GRAPH_OP_FLOOR, read_nothing},
     {"Gather", GRAPH_OP_GATHER, read_axis_0},
+    {"GatherElements", GRAPH_OP_GATHER_ELEMENTS, read_axis_0},
+    {"Gelu", GRAPH_OP_GELU, onnx_read_gelu},
     {"Gemm", GRAPH_OP_GEMM, read_gemm},
     {"GlobalAveragePool", GRAPH_OP_GLOBAL_AVERAGE_POOL, read_nothing},
+    {"GlobalMaxPool", GRAPH_OP_REDUCE_MAX, onnx_read_global_max},
+    {"Greater", GRAPH_OP_GREATER, read_nothing},
+    {"GreaterOrEqual", GRAPH_OP_GREATER_EQUAL, read_nothing},
+    {"GroupNormalization", GRAPH_OP_BATCH_NORM, onnx_read_group_norm},
     {"HardSigmoid", GRAPH_OP_HARD_SIGMOID, read_hard_sigmoid},
     {"HardSwish", GRAPH_OP_HARD_SWISH, read_nothing},
     {"Identity", GRAPH_OP_IDENTITY, read_nothing},
+    {"InstanceNormalization", GRAPH_OP_BATCH_NORM, onnx_read_instance_norm},
+    {"LayerNormalization", GRAPH_OP_MUL, onnx_read_layer_norm},
     {"LeakyRelu", GRAPH_OP_LEAKY_RELU, read_leaky_relu},
+    {"Less", GRAPH_OP_LESS, read_nothing},
+    {"LessOrEqual", GRAPH_OP_LESS_EQUAL, read_nothing},
     {"Log", GRAPH_OP_LOG, read_nothing},
+    {"LogSoftmax", GRAPH_OP_SUB, onnx_read_log_softmax},
     {"MatMul", GRAPH_OP_MATMUL, read_nothing},
+    {"MatMulInteger", GRAPH_OP_MATMUL, onnx_read_matmul_integer},
     {"Max", GRAPH_OP_MAX, read_nothing},
     {"MaxPool", GRAPH_OP_MAX_POOL, onnx_read_pool},
+    {"Mean", GRAPH_OP_DIV, onnx_read_mean},
     {"Min", GRAPH_OP_MIN, read_nothing},
+    {"Mish", GRAPH_OP_MISH, read_nothing},
+    {"Mod", GRAPH_OP_MOD, onnx_read_mod},
     {"Mul", GRAPH_OP_MUL, read_nothing},
     {"Neg", GRAPH_OP_NEG, read_nothing},
+    {"Not", GRAPH_OP_NOT, read_nothing},
+    {"Or", GRAPH_OP_OR, read_nothing},
+    {"PRelu", GRAPH_OP_PRELU, read_nothing},
+    {"Pad", GRAPH_OP_PAD, onnx_read_pad},
     {"Pow", GRAPH_OP_POW, read_nothing},
+    {"QLinearConv", GRAPH_OP_CONV, onnx_read_qlinear_conv},
+    {"QLinearMatMul", GRAPH_OP_MATMUL, onnx_read_qlinear_matmul},
     {"QuantizeLinear", GRAPH_OP_QUANTIZE_LINEAR, read_quantize},
     {"Range", GRAPH_OP_RANGE, read_nothing},
+    {"Reciprocal", GRAPH_OP_RECIPROCAL, read_nothing},
+    {"ReduceL1", GRAPH_OP_REDUCE_L1, onnx_read_reduce},
+    {"ReduceL2", GRAPH_OP_REDUCE_L2, onnx_read_reduce},
+    {"ReduceLogSum", GRAPH_OP_REDUCE_LOG_SUM, onnx_read_reduce},
+    {"ReduceLogSumExp", GRAPH_OP_REDUCE_LOG_SUM_EXP, onnx_read_reduce},
+    {"ReduceMax", GRAPH_OP_REDUCE_MAX, onnx_read_reduce},
+    {"ReduceMean", GRAPH_OP_REDUCE_MEAN, onnx_read_reduce},
+    {"ReduceMin", GRAPH_OP_REDUCE_MIN, onnx_read_reduce},
+    {"ReduceProd", GRAPH_OP_REDUCE_PROD, onnx_read_reduce},
+    {"ReduceSum", GRAPH_OP_REDUCE_SUM, onnx_read_reduce},
+    {"ReduceSumSquare", GRAPH_OP_REDUCE_SUM_SQUARE, onnx_read_reduce},
     {"Relu", GRAPH_OP_RELU, read_nothing},
     {"Reshape", GRAPH_OP_RESHAPE, read_reshape},
     {"Resize", GRAPH_OP_RESIZE, onnx_read_resize},
-    {"Shape", GRAPH_OP_SHAPE, read_shape},
+    {"Round", GRAPH_OP_ROUND, read_nothing},
+    {"Selu", GRAPH_OP_SELU, onnx_read_selu},
+    {"Shape", GRAPH_OP_SHAPE, onnx_read_shape},
     {"Sigmoid", GRAPH_OP_SIGMOID, read_nothing},
+    {"Sign", GRAPH_OP_SIGN, read_nothing},
+    {"Size", GRAPH_OP_SIZE, read_nothing},
     {"Slice", GRAPH_OP_SLICE, read_slice},
     {"Softmax", GRAPH_OP_SOFTMAX, read_softmax},
     {"Softplus", GRAPH_OP_SOFTPLUS, read_nothing},
+    {"SpaceToDepth", GRAPH_OP_SPACE_TO_DEPTH, onnx_read_space},
     {"Split", GRAPH_OP_SPLIT, read_split},
     {"Sqrt", GRAPH_OP_SQRT, read_nothing},
     {"Squeeze", GRAPH_OP_SQUEEZE, read_axes},
     {"Sub", GRAPH_OP_SUB, read_nothing},
-    {"Sum", GRAPH_OP_ADD, read_sum},
+    {"Sum", GRAPH_OP_ADD, onnx_read_sum},
+    {"Swish", GRAPH_OP_SILU, onnx_read_swish},
     {"Tanh", GRAPH_OP_TANH, read_nothing},
+    {"Tile", GRAPH_OP_TILE, read_nothing},
+    {"TopK", GRAPH_OP_TOP_K, onnx_read_top_k},
     {"Transpose", GRAPH_OP_TRANSPOSE, read_transpose},
     {"Unsqueeze", GRAPH_OP_UNSQUEEZE, read_axes},
     {"Upsample", GRAPH_OP_RESIZE, onnx_read_upsample},
+    {"Where", GRAPH_OP_WHERE, read_nothing},
+    {"Xor", GRAPH_OP_XOR, read_nothing},
 };
 
 /* ONNX Runtime's own Q and DQ: the standard ones, with 16-bit types before opset 21. */
@@ -350,6 +383,16 @@ static const onnx_op *find_op(const Onnx__NodeProto *src)
         if (strcmp(ops[i].type, src->op_type) == 0)
             return &ops[i];
     return NULL;
+}
+
+int onnx_n_outputs(const Onnx__NodeProto *src)
+{
+    static const char *const several[] = {"Split", "TopK", "DynamicQuantizeLinear",
+                                          "LayerNormalization"};
+    for (size_t i = 0; i < sizeof several / sizeof *several; i++)
+        if (src->op_type && strcmp(src->op_type, several[i]) == 0)
+            return src->n_output > INT32_MAX ? INT32_MAX : (int)src->n_output;
+    return 1;
 }
 
 bool onnx_op_known(const Onnx__NodeProto *src)

@@ -121,6 +121,13 @@ static ptq_status settle_softmax(onnx_importer *im, node_id id, ptq_error *err)
     return axis == x->rank - 1 ? PTQ_OK : expand_softmax(im, id, err);
 }
 
+static void settle_type(graph *g, node_id id)
+{
+    node *n = graph_node(g, id);
+    n->attr.cast.to = graph_tensor(g, n->inputs[1])->type;
+    n->n_inputs = 1;
+}
+
 static ptq_status settle_pending(onnx_importer *im, node_id id, ptq_error *err)
 {
     int64_t what;
@@ -129,6 +136,10 @@ static ptq_status settle_pending(onnx_importer *im, node_id id, ptq_error *err)
         return PTQ_OK;
     if (what == ONNX_FLAT_SOFTMAX)
         return settle_softmax(im, id, err);
+    if (what == ONNX_TYPE_OF_INPUT) {
+        settle_type(im->g, id);
+        return PTQ_OK;
+    }
     if (!node_inputs_known(im->g, id))
         return error_set(err, PTQ_UNSUPPORTED,
                          "%s depends on its input's shape, which the file leaves open; export the "

@@ -28,6 +28,7 @@ typedef enum onnx_pending {
     ONNX_SAME_UPPER,    /* auto_pad */
     ONNX_SAME_LOWER,    /* auto_pad */
     ONNX_REVERSED_PERM, /* Transpose without perm */
+    ONNX_TYPE_OF_INPUT, /* CastLike */
     ONNX_FLAT_SOFTMAX   /* before opset 13: over all axes from `axis` on */
 } onnx_pending;
 
@@ -78,6 +79,8 @@ PTQ_CHECKED ptq_status onnx_describe(const onnx_importer *im, model *m, ptq_erro
 
 /* Whether the node's operator can be read (onnx_import_ops.c). */
 bool onnx_op_known(const Onnx__NodeProto *src);
+/* How many of its outputs the graph has: one for most, the others do not matter. */
+int onnx_n_outputs(const Onnx__NodeProto *src);
 /* Fills n->op, n->attr and may change the inputs. n->inputs has room for ONNX_SPARE_INPUTS more. */
 enum { ONNX_SPARE_INPUTS = 4 };
 PTQ_CHECKED ptq_status onnx_read_node(onnx_importer *im, const Onnx__NodeProto *src, node *n,
@@ -89,6 +92,16 @@ onnx_read_fn onnx_read_conv;
 onnx_read_fn onnx_read_pool;
 onnx_read_fn onnx_read_resize;
 onnx_read_fn onnx_read_upsample;
+
+/* onnx_import_select.c */
+onnx_read_fn onnx_read_elu, onnx_read_selu, onnx_read_gelu, onnx_read_swish, onnx_read_mod;
+onnx_read_fn onnx_read_reduce, onnx_read_arg, onnx_read_global_max, onnx_read_top_k, onnx_read_pad;
+onnx_read_fn onnx_read_space, onnx_read_shape, onnx_read_cast_like;
+/* Operators that become several nodes (onnx_expand.c). */
+onnx_read_fn onnx_read_qlinear_conv, onnx_read_qlinear_matmul, onnx_read_conv_integer;
+onnx_read_fn onnx_read_matmul_integer, onnx_read_dynamic_quantize, onnx_read_layer_norm;
+onnx_read_fn onnx_read_instance_norm, onnx_read_group_norm, onnx_read_log_softmax;
+onnx_read_fn onnx_read_sum, onnx_read_mean;
 
 /* After sorting: pending parameters, constant parameters, shapes (onnx_import_settle.c). */
 PTQ_CHECKED ptq_status onnx_settle(onnx_importer *im, ptq_error *err);

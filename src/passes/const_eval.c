@@ -163,6 +163,15 @@ static bool binary_float(graph_op op, double a, double b, double *y)
     case GRAPH_OP_POW:
         *y = pow(a, b);
         return true;
+    case GRAPH_OP_EQUAL:
+        *y = a == b;
+        return true;
+    case GRAPH_OP_GREATER:
+        *y = a > b;
+        return true;
+    case GRAPH_OP_LESS:
+        *y = a < b;
+        return true;
     case GRAPH_OP_MAX:
         *y = a > b || a != a ? a : b;
         return true;
@@ -197,6 +206,15 @@ static bool binary_int(graph_op op, int64_t a, int64_t b, int64_t *y)
         *y = truncated(f);
         return fabs(f) <= 0x1p53;
     }
+    case GRAPH_OP_EQUAL:
+        *y = a == b;
+        return true;
+    case GRAPH_OP_GREATER:
+        *y = a > b;
+        return true;
+    case GRAPH_OP_LESS:
+        *y = a < b;
+        return true;
     case GRAPH_OP_MAX:
         *y = a > b ? a : b;
         return true;
@@ -220,11 +238,12 @@ static bool binary(graph_op op, number a, number b, number *y)
 
 static bool is_elementwise(const node *n)
 {
-    static const graph_op ops[] = {GRAPH_OP_ADD,  GRAPH_OP_SUB,     GRAPH_OP_MUL,  GRAPH_OP_DIV,
-                                   GRAPH_OP_POW,  GRAPH_OP_MAX,     GRAPH_OP_MIN,  GRAPH_OP_CAST,
-                                   GRAPH_OP_NEG,  GRAPH_OP_ABS,     GRAPH_OP_SQRT, GRAPH_OP_EXP,
-                                   GRAPH_OP_LOG,  GRAPH_OP_FLOOR,   GRAPH_OP_CEIL, GRAPH_OP_RELU,
-                                   GRAPH_OP_TANH, GRAPH_OP_SIGMOID, GRAPH_OP_CLIP};
+    static const graph_op ops[] = {
+        GRAPH_OP_ADD,     GRAPH_OP_SUB,  GRAPH_OP_MUL,     GRAPH_OP_DIV,   GRAPH_OP_POW,
+        GRAPH_OP_MAX,     GRAPH_OP_MIN,  GRAPH_OP_CAST,    GRAPH_OP_NEG,   GRAPH_OP_ABS,
+        GRAPH_OP_SQRT,    GRAPH_OP_EXP,  GRAPH_OP_LOG,     GRAPH_OP_FLOOR, GRAPH_OP_CEIL,
+        GRAPH_OP_RELU,    GRAPH_OP_TANH, GRAPH_OP_SIGMOID, GRAPH_OP_CLIP,  GRAPH_OP_EQUAL,
+        GRAPH_OP_GREATER, GRAPH_OP_LESS};
     for (size_t i = 0; i < sizeof ops / sizeof *ops; i++)
         if (ops[i] == n->op)
             return n->n_inputs <= MAX_OPERANDS;
@@ -250,6 +269,22 @@ static bool elementwise(const graph *g, const node *n, size_t count, void *out)
         store(to->type, out, i, y);
     }
     return true;
+}
+
+/* Where: the condition chooses between the other two. */
+static void choose(const graph *g, const node *n, size_t count, void *out)
+{
+    const tensor *to = graph_tensor_const(g, n->outputs[0]), *from[3];
+    int64_t stride[3][SHAPE_MAX_RANK];
+    for (int k = 0; k < 3; k++) {
+        from[k] = graph_tensor_const(g, n->inputs[k]);
+        broadcast_strides(&from[k]->shape, &to->shape, stride[k]);
+    }
+    for (size_t i = 0; i < count; i++) {
+        number condition = load(from[0], strided_offset(&to->shape, stride[0], i));
+        int k = condition.i != 0 ? 1 : 2;
+        store(to->type, out, i, load(from[k], strided_offset(&to->shape, stride[k], i)));
+    }
 }
 
 /* ---- made from numbers ---- */
@@ -301,6 +336,8 @@ static ptq_status evaluate(const graph *g, const node *n, int index, blob *value
         fill(n, to->type, count, blob_data(value));
     else if (n->op == GRAPH_OP_RANGE)
         range(g, n, count, blob_data(value));
+    else if (n->op == GRAPH_OP_WHERE)
+        choose(g, n, count, blob_data(value));
     else if (is_elementwise(n))
         *done = elementwise(g, n, count, blob_data(value));
     else

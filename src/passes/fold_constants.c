@@ -39,7 +39,15 @@ static ptq_status fold_shape(graph *g, node_id id, bool *folded, ptq_error *err)
     const node *n = graph_node_const(g, id);
     const shape s = graph_tensor_const(g, n->inputs[0])->shape;
     tensor_id out = n->outputs[0];
-    blob *value = blob_copy_of(s.dim, (size_t)s.rank * sizeof *s.dim);
+    int begin, end;
+    size_t count = 0;
+    node_shape_span(n, s.rank, &begin, &end);
+    if (n->op == GRAPH_OP_SIZE && !shape_count(&s, &count))
+        return PTQ_OK;
+    int64_t size = (int64_t)count;
+    blob *value = n->op == GRAPH_OP_SIZE
+                      ? blob_copy_of(&size, sizeof size)
+                      : blob_copy_of(s.dim + begin, (size_t)(end - begin) * sizeof *s.dim);
     if (!value)
         return error_no_memory(err, sizeof s.dim, "a shape");
     make_constant(g, out, value);
@@ -68,7 +76,8 @@ static ptq_status fold_node(graph *g, node_id id, bool is_fixed, size_t *budget,
     PTQ_TRY(status);
     const node *n = graph_node_const(g, id);
     bool folded = false, all_constant = inputs_constant(g, n);
-    if (n->op == GRAPH_OP_SHAPE && (is_fixed || all_constant))
+    bool asks_shape = n->op == GRAPH_OP_SHAPE || n->op == GRAPH_OP_SIZE;
+    if (asks_shape && (is_fixed || all_constant))
         PTQ_TRY(fold_shape(g, id, &folded, err));
     else if (all_constant)
         PTQ_TRY(fold_value(g, id, budget, &folded, err));

@@ -31,7 +31,16 @@ static double sigmoid(double x)
 
 static double clamp(double x, double low, double high)
 {
-    return x < low ? low : x > high ? high : x;
+    double y = x < low ? low : x; /* where the bounds cross, the upper one wins */
+    return y > high ? high : y;
+}
+
+static double gelu(double x, bool by_tanh)
+{
+    const double root_half = 0.70710678118654752440, root_two_by_pi = 0.79788456080286535588;
+    if (!by_tanh)
+        return 0.5 * x * (1 + erf(x * root_half));
+    return 0.5 * x * (1 + tanh(root_two_by_pi * (x + 0.044715 * x * x * x)));
 }
 
 double unary_apply(const unary_param *p, double x)
@@ -71,6 +80,22 @@ double unary_apply(const unary_param *p, double x)
         return erf(x);
     case UNARY_SOFTPLUS:
         return x > 40 ? x : log1p(exp(x));
+    case UNARY_ELU:
+        return x < 0 ? (double)p->alpha * expm1(x) : x;
+    case UNARY_SELU:
+        return (double)p->beta * (x < 0 ? (double)p->alpha * expm1(x) : x);
+    case UNARY_MISH:
+        return x * tanh(x > 40 ? x : log1p(exp(x)));
+    case UNARY_GELU:
+        return gelu(x, p->alpha != 0);
+    case UNARY_ROUND:
+        return rint(x);
+    case UNARY_RECIPROCAL:
+        return 1 / x;
+    case UNARY_SIGN:
+        return x > 0 ? 1 : x < 0 ? -1 : x;
+    case UNARY_NOT:
+        return x == 0;
     case UNARY_CLIP:
         return clamp(x, (double)p->alpha, (double)p->beta);
     case UNARY_ROUND_F16:
@@ -95,6 +120,34 @@ static bool is_float(dtype type)
     return type == DTYPE_F32 || type == DTYPE_F16 || type == DTYPE_BF16 || type == DTYPE_F64;
 }
 
+static double modulo(double x, double y)
+{
+    double rest = y == 0 ? 0 : fmod(x, y);
+    return rest != 0 && (rest < 0) != (y < 0) ? rest + y : rest;
+}
+
+static double logical_apply(binary_op op, double x, double y)
+{
+    switch (op) {
+    case BINARY_EQUAL:
+        return x == y;
+    case BINARY_GREATER:
+        return x > y;
+    case BINARY_GREATER_EQUAL:
+        return x >= y;
+    case BINARY_LESS:
+        return x < y;
+    case BINARY_LESS_EQUAL:
+        return x <= y;
+    case BINARY_AND:
+        return x != 0 && y != 0;
+    case BINARY_OR:
+        return x != 0 || y != 0;
+    default:
+        return (x != 0) != (y != 0);
+    }
+}
+
 static double binary_apply(binary_op op, double x, double y, bool is_integer)
 {
     switch (op) {
@@ -112,8 +165,13 @@ static double binary_apply(binary_op op, double x, double y, bool is_integer)
         return x > y || x != x ? x : y;
     case BINARY_MIN:
         return x < y || x != x ? x : y;
+    case BINARY_MOD:
+        return is_integer ? modulo(x, y) : fmod(x, y);
+    case BINARY_PRELU:
+        return x < 0 ? x * y : x;
+    default:
+        return logical_apply(op, x, y);
     }
-    return x;
 }
 
 void binary_ref(const kernel_args *a, int part, int n_parts)
@@ -128,6 +186,21 @@ void binary_ref(const kernel_args *a, int part, int n_parts)
                                         view_load(y, a->t[1].type), is_integer);
             view_store(z, a->t[2].type, value);
             x += rows_step(&r, 0), y += rows_step(&r, 1), z += rows_step(&r, 2);
+        }
+    }
+}
+
+void where_ref(const kernel_args *a, int part, int n_parts)
+{
+    size_t bytes = view_type_bytes(a->t[3].type);
+    rows r = rows_begin(a, part, n_parts);
+    while (rows_next(&r)) {
+        const char *condition = r.p[0], *x = r.p[1], *y = r.p[2];
+        char *z = r.p[3];
+        for (int64_t i = 0; i < r.n; i++) {
+            memcpy(z, *condition ? x : y, bytes);
+            condition += rows_step(&r, 0), x += rows_step(&r, 1);
+            y += rows_step(&r, 2), z += rows_step(&r, 3);
         }
     }
 }

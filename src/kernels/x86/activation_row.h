@@ -37,7 +37,7 @@ static inline void unary_row(const unary_param *p, float *y, const float *x, int
     case UNARY_NEG:
         UNARY_ROW(-v);
     case UNARY_CLIP:
-        UNARY_ROW(v < alpha ? alpha : v > beta ? beta : v);
+        UNARY_ROW((v = v < alpha ? alpha : v, v > beta ? beta : v));
     default:
         return;
     }

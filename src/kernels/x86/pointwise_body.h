@@ -146,7 +146,7 @@ static inline void binary_row(binary_op op, float *z, const float *x, const floa
 
 bool NAME(binary_rows_can)(const kernel_args *a)
 {
-    bool is_good = a->p.binary != BINARY_POW;
+    bool is_good = a->p.binary != BINARY_POW && a->p.binary < BINARY_EQUAL;
     for (int k = 0; k < 3; k++)
         is_good = is_good && row_is_plain(a, k) && row_is_float(a->t[k].type);
     return is_good;

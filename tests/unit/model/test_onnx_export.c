@@ -351,6 +351,69 @@ static void add_pointwise(graph *g, tensor_id x)
         keep(g, make_binary(g, pairs[i], graph_op_name(pairs[i]), positive, c));
 }
 
+/* As a float: the outputs are compared as floats. */
+static void keep_as_float(graph *g, const char *name, tensor_id x)
+{
+    op_attr to = {.cast = {DTYPE_F32}};
+    keep(g, unary(g, GRAPH_OP_CAST, name, x, to));
+}
+
+static void add_comparisons(graph *g, tensor_id x)
+{
+    static const graph_op ops[] = {GRAPH_OP_EQUAL, GRAPH_OP_GREATER, GRAPH_OP_GREATER_EQUAL,
+                                   GRAPH_OP_LESS_EQUAL, GRAPH_OP_LESS};
+    shape s = shape_make(3, (int64_t[]){4, 1, 1});
+    tensor_id c = make_const(g, "limits", &s, (float[]){0.25f, -0.5f, 1, 0.75f});
+    for (size_t i = 0; i < sizeof ops / sizeof *ops; i++) {
+        tensor_id y = make_binary(g, ops[i], graph_op_name(ops[i]), x, c);
+        char name[40];
+        snprintf(name, sizeof name, "%s_float", graph_op_name(ops[i]));
+        keep_as_float(g, name, y);
+    }
+    op_attr is_float = {.mod = {true}};
+    keep(g, make_op(g, GRAPH_OP_MOD, "rest", 2, (tensor_id[]){x, c}, &is_float));
+    keep(g, make_binary(g, GRAPH_OP_PRELU, "prelu", x, c));
+    tensor_id less = make_binary(g, GRAPH_OP_LESS, "a", x, c);
+    tensor_id more = make_binary(g, GRAPH_OP_GREATER, "b", x, c);
+    keep_as_float(g, "and", make_binary(g, GRAPH_OP_AND, "both", less, more));
+    keep_as_float(g, "or", make_binary(g, GRAPH_OP_OR, "one", less, more));
+    keep_as_float(g, "xor", make_binary(g, GRAPH_OP_XOR, "differ", less, more));
+    keep_as_float(g, "not", make_unary(g, GRAPH_OP_NOT, "none", less));
+    keep(g, make_op(g, GRAPH_OP_WHERE, "where", 3, (tensor_id[]){less, x, c}, &(op_attr){0}));
+}
+
+static void add_reductions(graph *g, tensor_id x)
+{
+    op_attr over = {.reduce = {.n_axes = 2, .axes = {1, -1}, .keep_dims = true}};
+    op_attr end = {.reduce = {.n_axes = 1, .axes = {2}, .to_end = true}};
+    op_attr arg = {.reduce = {.n_axes = 1, .axes = {1}, .select_last = true}};
+    for (int op = GRAPH_OP_REDUCE_SUM; op <= GRAPH_OP_REDUCE_L2; op++)
+        keep(g, unary(g, (graph_op)op, graph_op_name((graph_op)op), x, over));
+    keep(g, unary(g, GRAPH_OP_REDUCE_LOG_SUM_EXP, "lse", x, end));
+    keep_as_float(g, "argmax", unary(g, GRAPH_OP_ARG_MAX, "most", x, arg));
+    keep_as_float(g, "argmin", unary(g, GRAPH_OP_ARG_MIN, "least", x, arg));
+}
+
+static void add_choosing(graph *g, tensor_id x)
+{
+    op_attr top = {.top = {.axis = 1}}, edge = {.pad = {PAD_EDGE}};
+    op_attr depth = {.space = {2, SPACE_CRD}}, space = {.space = {2, SPACE_DCR}};
+    op_attr alpha = {.slope = {0.75f, 1.5f}};
+    tensor_id k = longs(g, "k", 1, (int64_t[]){2});
+    tensor_id pads = longs(g, "pads", 8, (int64_t[]){0, 0, 1, 2, 0, 0, 2, -1});
+    tensor_id repeats = longs(g, "repeats", 4, (int64_t[]){1, 2, 1, 2});
+    keep(g, make_op(g, GRAPH_OP_TOP_K, "top", 2, (tensor_id[]){x, k}, &top));
+    keep(g, make_op(g, GRAPH_OP_PAD, "padded", 2, (tensor_id[]){x, pads}, &edge));
+    keep(g, make_op(g, GRAPH_OP_TILE, "tiled", 2, (tensor_id[]){x, repeats}, &(op_attr){0}));
+    keep(g, unary(g, GRAPH_OP_DEPTH_TO_SPACE, "crd", x, depth));
+    keep(g, unary(g, GRAPH_OP_SPACE_TO_DEPTH, "dcr", x, space));
+    keep(g, unary(g, GRAPH_OP_ELU, "elu", x, alpha));
+    keep(g, unary(g, GRAPH_OP_SELU, "selu", x, alpha));
+    keep(g, make_unary(g, GRAPH_OP_ROUND, "round", x));
+    keep(g, make_unary(g, GRAPH_OP_SIGN, "sign", x));
+    keep(g, make_unary(g, GRAPH_OP_RECIPROCAL, "reciprocal", make_unary(g, GRAPH_OP_EXP, "e", x)));
+}
+
 static void add_head(graph *g, tensor_id x, test_rng *rng)
 {
     op_attr decode = {.decode = {.n_anchors = 3, .n_values = 7, .stride = 8}};
@@ -375,6 +438,9 @@ static graph *every_operator(void)
     add_windows(g, x, &rng);
     add_images(g, x);
     add_pointwise(g, x);
+    add_comparisons(g, x);
+    add_reductions(g, x);
+    add_choosing(g, x);
     add_head(g, x, &rng);
     assert_ok(graph_tidy(g, &err));
     assert_ok(graph_verify(g, &err));

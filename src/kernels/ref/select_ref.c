@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Kernels that choose which elements go where. */
+#include <string.h>
+
+#include "kernels/kernel_list.h"
+
+static int64_t bytes_of(const view *v)
+{
+    return (int64_t)view_type_bytes(v->type);
+}
+
+/* Position `i` of `y`, row-major, by axis; returns its element offset. */
+static int64_t position(const view *y, int64_t i, int64_t at[VIEW_MAX_RANK])
+{
+    int64_t offset = 0;
+    for (int k = y->rank - 1; k >= 0; k--) {
+        at[k] = i % y->dim[k];
+        i /= y->dim[k];
+        offset += at[k] * y->stride[k];
+    }
+    return offset;
+}
+
+static int64_t offset_of(const view *v, const int64_t at[VIEW_MAX_RANK])
+{
+    int64_t offset = 0;
+    for (int k = 0; k < v->rank; k++)
+        offset += at[k] * v->stride[k];
+    return offset;
+}
+
+/* An index outside gives zeros. */
+void gather_elements_ref(const kernel_args *a, int part, int n_parts)
+{
+    const view *x = &a->t[0], *indices = &a->t[1], *y = &a->t[2];
+    int axis = a->p.axis;
+    int64_t begin, end, at[VIEW_MAX_RANK];
+    kernel_share(view_count(y), part, n_parts, &begin, &end);
+    for (int64_t i = begin; i < end; i++) {
+        char *target = y->data + position(y, i, at) * bytes_of(y);
+        const char *p = indices->data + offset_of(indices, at) * bytes_of(indices);
+        int64_t index = (int64_t)view_load(p, indices->type);
+        index += index < 0 ? x->dim[axis] : 0;
+        at[axis] = index;
+        if (index < 0 || index >= x->dim[axis])
+            memset(target, 0, (size_t)bytes_of(y));
+        else
+            memcpy(target, x->data + offset_of(x, at) * bytes_of(x), (size_t)bytes_of(y));
+    }
+}
+
+/* One line of x along the axis. */
+typedef struct line {
+    const view *x;
+    const char *data;
+    int64_t step; /* bytes */
+    int64_t length;
+    bool largest;
+} line;
+
+static double line_at(const line *l, int64_t i)
+{
+    double v = view_load(l->data + i * l->step, l->x->type);
+    return l->largest ? v : -v;
+}
+
+/* The best element behind (value, index) in the order of the result: better values first, equal
+ * ones by their index. `last` < 0: the best of all. */
+static int64_t next_best(const line *l, int64_t last)
+{
+    int64_t best = -1;
+    for (int64_t i = 0; i < l->length; i++) {
+        double v = line_at(l, i);
+        bool is_taken = last >= 0 && (v > line_at(l, last) || (v == line_at(l, last) && i <= last));
+        if (!is_taken && (best < 0 || v > line_at(l, best)))
+            best = i;
+    }
+    return best < 0 ? 0 : best;
+}
+
+void top_k_ref(const kernel_args *a, int part, int n_parts)
+{
+    const view *x = &a->t[0], *y = &a->t[1];
+    int axis = a->p.top.axis;
+    int64_t k = y->dim[axis], begin, end, at[VIEW_MAX_RANK];
+    view lines = *y;
+    lines.dim[axis] = 1;
+    kernel_share(k ? view_count(&lines) : 0, part, n_parts, &begin, &end);
+    for (int64_t i = begin; i < end; i++) {
+        char *to = y->data + position(&lines, i, at) * bytes_of(y);
+        line l = {.x = x, .length = x->dim[axis], .largest = a->p.top.largest};
+        l.data = x->data + offset_of(x, at) * bytes_of(x);
+        l.step = x->stride[axis] * bytes_of(x);
+        int64_t last = -1;
+        for (int64_t j = 0; j < k; j++, to += y->stride[axis] * bytes_of(y)) {
+            last = next_best(&l, last);
+            if (a->p.top.wants_indices)
+                view_store(to, y->type, (double)last);
+            else
+                memcpy(to, l.data + last * l.step, (size_t)bytes_of(y));
+        }
+    }
+}
+
+/* Where position `at` of the padded axis comes from; -1: from the value. */
+static int64_t pad_source(pad_fill fill, int64_t at, int64_t length)
+{
+    int64_t period = 2 * (length - 1);
+    if (at >= 0 && at < length)
+        return at;
+    switch (fill) {
+    case PAD_FILL_EDGE:
+        return at < 0 ? 0 : length - 1;
+    case PAD_FILL_REFLECT:
+        if (period <= 0)
+            return 0;
+        at = (at % period + period) % period;
+        return at < length ? at : period - at;
+    case PAD_FILL_WRAP:
+        return (at % length + length) % length;
+    default:
+        return -1;
+    }
+}
+
+void pad_ref(const kernel_args *a, int part, int n_parts)
+{
+    const view *x = &a->t[0], *value = &a->t[1], *y = &a->t[2];
+    int64_t begin, end, at[VIEW_MAX_RANK];
+    kernel_share(view_count(y), part, n_parts, &begin, &end);
+    for (int64_t i = begin; i < end; i++) {
+        char *target = y->data + position(y, i, at) * bytes_of(y);
+        bool is_inside = view_count(x) > 0;
+        for (int k = 0; k < x->rank && is_inside; k++) {
+            at[k] = pad_source(a->p.pad.fill, at[k] - a->p.pad.before[k], x->dim[k]);
+            is_inside = at[k] >= 0;
+        }
+        const char *from = is_inside ? x->data + offset_of(x, at) * bytes_of(x) : value->data;
+        memcpy(target, from, (size_t)bytes_of(y));
+    }
+}
