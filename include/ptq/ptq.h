@@ -154,6 +154,21 @@ PTQ_API_VOID void ptq_run_options_init(ptq_run_options *o);
 PTQ_API ptq_status ptq_run(ptq_model *m, const ptq_run_options *o, const ptq_env *env,
                            ptq_result **out, ptq_error *err);
 
+typedef struct ptq_detect_options {
+    const char *const *images; /* pictures, folders, patterns ("*.jpg") and lists (.txt),
+                                  NULL-terminated */
+    const char *out_dir;       /* a copy of every picture with its boxes; or NULL */
+    int image_size;            /* 640 */
+    ptq_precision precision;
+    double conf; /* 0.25 */
+    double iou;  /* 0.45 */
+    bool force;  /* overwrite pictures in out_dir */
+} ptq_detect_options;
+PTQ_API_VOID void ptq_detect_options_init(ptq_detect_options *o);
+/* Boxes in the pixels of each picture, as YOLOv7's detect.py finds them on a square input. */
+PTQ_API ptq_status ptq_detect(ptq_model *m, const ptq_detect_options *o, const ptq_env *env,
+                              ptq_result **out, ptq_error *err);
+
 typedef struct ptq_eval_options {
     ptq_data_options data;
     ptq_precision precision;
@@ -312,6 +327,10 @@ PTQ_API_VOID void ptq_lint_options_init(ptq_lint_options *o);
  * target is not run; this is a forecast. The verdict is PTQ_NO when a finding is an error. */
 PTQ_API ptq_status ptq_lint(const char *path, const ptq_lint_options *o, const ptq_env *env,
                             ptq_result **out, ptq_error *err);
+
+/* A page (one HTML file that needs nothing else) from any result that was saved as JSON. */
+PTQ_API ptq_status ptq_report(const char *json, const char *output, bool force, const ptq_env *env,
+                              ptq_result **out, ptq_error *err);
 
 #ifdef __cplusplus
 }

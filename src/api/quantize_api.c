@@ -8,6 +8,9 @@
 #include "api/option_defaults.h"
 #include "api/quant_setup.h"
 #include "api/ranking.h"
+#include "api/report_facts.h"
+#include "api/report_files.h"
+#include "api/reproduce.h"
 #include "api/timing.h"
 #include "base/file.h"
 #include "base/mem.h"
@@ -17,6 +20,7 @@
 #include "quant/deploy.h"
 #include "quant/half_plan.h"
 #include "quant/quant_plan.h"
+#include "quant/range_facts.h"
 
 void ptq_quantize_options_init(ptq_quantize_options *o)
 {
@@ -39,6 +43,7 @@ typedef struct job {
     quant_setup setup;
     graph *quantized; /* the cleaned graph with Q/DQ */
     char **exclude;   /* the caller's expressions and the layers that keep16 found; owned */
+    json_t *facts;    /* what only a report shows; NULL without one */
 } job;
 
 static bool is_unlabelled(const job *j)
@@ -227,6 +232,7 @@ typedef struct row {
     evaluation *evaluation;
     double fidelity;
     run_times times;
+    json_t *steps; /* a report's times per layer; NULL: not wanted */
 } row;
 
 static ptq_status measure_row(row *r, const protocol *p, const ptq_env *env, ptq_error *err)
@@ -243,6 +249,8 @@ static ptq_status measure_row(row *r, const protocol *p, const ptq_env *env, ptq
         status = noise_input(&one, &input, err);
     if (status == PTQ_OK)
         status = time_runs(s, &input, env, &r->times, err);
+    if (status == PTQ_OK && r->steps)
+        status = report_steps_json(s, &input, r->steps, err);
     mem_free(input.data);
     session_destroy(s);
     return status;
@@ -303,6 +311,22 @@ static void gate(job *j, double drop)
         j->call->verdict = PTQ_NO;
 }
 
+static ptq_status add_facts(job *j, const row *fp32, const row *int8, const dataset *data,
+                            ptq_error *err)
+{
+    if (!j->facts)
+        return PTQ_OK;
+    json_t *gallery = NULL;
+    PTQ_TRY(report_gallery_json(data, fp32->evaluation, int8->evaluation, &gallery, err));
+    json_t *times = json_object();
+    put(times, "fp32", json_incref(fp32->steps));
+    put(times, "int8", json_incref(int8->steps));
+    put(j->facts, "times", times);
+    put(j->facts, "classes", report_classes_json(fp32->evaluation, int8->evaluation));
+    put(j->facts, "gallery", gallery);
+    return PTQ_OK;
+}
+
 static ptq_status compare_precisions(job *j, ptq_error *err)
 {
     enum { FP32, BF16, INT8, N_ROWS };
@@ -314,6 +338,8 @@ static ptq_status compare_precisions(job *j, ptq_error *err)
          .graph = j->quantized,
          .precision = j->options->simulate ? PTQ_PRECISION_FP32 : PTQ_PRECISION_INT8,
          .mib = weight_mib(j->quantized, 4)}};
+    for (int i = 0; i < N_ROWS && j->facts; i++)
+        rows[i].steps = json_array();
     ptq_data_options data = j->options->data;
     data.rect = false; /* the written graph has one input size: all rows are measured at it */
     data.image_size = j->setup.image_size;
@@ -334,14 +360,28 @@ static ptq_status compare_precisions(job *j, ptq_error *err)
         gate(j, is_unlabelled(j)
                     ? rows[FP32].fidelity - rows[INT8].fidelity
                     : rows[FP32].evaluation->map50_95 - rows[INT8].evaluation->map50_95);
+        status = add_facts(j, &rows[FP32], &rows[INT8], p.data, err);
     }
-    for (int i = 0; i < N_ROWS; i++)
+    for (int i = 0; i < N_ROWS; i++) {
         evaluation_destroy(rows[i].evaluation);
+        json_decref(rows[i].steps);
+    }
     protocol_close(&p);
     return status;
 }
 
 /* ---------------------------------------------------------------- the command */
+
+/* What a report shows of the model, whether or not it is evaluated. */
+static void describe(job *j)
+{
+    char *command = reproduce_quantize(j->model->file->path, j->options);
+    put_text(j->facts, "reproduce", command);
+    mem_free(command);
+    put(j->facts, "layers",
+        range_facts_write_json(j->model->clean, &j->setup.points, j->setup.ranges));
+    put(j->facts, "graph", report_graph_json(j->model->clean));
+}
 
 static ptq_status quantize_model(job *j, ptq_error *err)
 {
@@ -359,18 +399,9 @@ static ptq_status quantize_model(job *j, ptq_error *err)
     PTQ_TRY(quant_setup_report(&j->setup, j->model, &o->quant, j->target, j->call, err));
     if (!o->simulate)
         PTQ_TRY(write_model(j, err));
+    if (j->facts)
+        describe(j);
     return o->evaluate ? compare_precisions(j, err) : PTQ_OK;
-}
-
-static ptq_status write_report(const char *dir, const ptq_result *r, ptq_error *err)
-{
-    char *path = path_join(dir, "report.json");
-    if (!path)
-        return error_no_memory(err, strlen(dir), "a file name");
-    const char *json = ptq_result_json(r);
-    ptq_status status = file_write(path, json, strlen(json), err);
-    mem_free(path);
-    return status;
 }
 
 static ptq_status check_options(const ptq_quantize_options *o, ptq_error *err)
@@ -403,15 +434,17 @@ ptq_status ptq_quantize(ptq_model *m, const ptq_quantize_options *o, const ptq_e
     api_call call;
     PTQ_TRY(api_begin(&call, "quantize", env, err));
     job j = {.model = m, .options = o, .call = &call, .target = quant_target_find(o->target)};
+    j.facts = o->report_dir ? json_object() : NULL;
     ptq_status status = quantize_model(&j, err);
     quant_setup_close(&j.setup);
     graph_destroy(j.quantized);
     free_words(j.exclude);
     put_text(call.result, "report", o->report_dir);
     ptq_result *r = NULL;
-    PTQ_TRY(api_end(&call, status, m->file, &r, err));
-    if (o->report_dir)
-        status = write_report(o->report_dir, r, err);
+    status = api_end(&call, status, m->file, &r, err);
+    if (status == PTQ_OK && o->report_dir)
+        status = report_write(o->report_dir, r, j.facts, err);
+    json_decref(j.facts);
     if (status != PTQ_OK) {
         ptq_result_destroy(r);
         return status;

@@ -6,12 +6,10 @@
 #include "option.h"
 #include "ptq/ptq.h"
 
-enum { CLI_MAX_OPERANDS = 2 };
-
 /* What a command's run function is given besides its own arguments. */
 typedef struct cli {
     const ptq_env *env;
-    const char *operands[CLI_MAX_OPERANDS];
+    const char *const *operands; /* NULL-terminated */
     int n_operands;
 } cli;
 
@@ -42,7 +40,7 @@ typedef struct command {
 } command;
 
 extern const command cmd_list, cmd_info, cmd_run, cmd_eval, cmd_calibrate, cmd_quantize,
-    cmd_sensitivity, cmd_export, cmd_bench, cmd_compare, cmd_lint;
+    cmd_sensitivity, cmd_export, cmd_bench, cmd_compare, cmd_lint, cmd_detect, cmd_report;
 
 /* In the order in which a person meets them; ends with NULL. */
 extern const command *const COMMANDS[];

@@ -13,8 +13,9 @@
 #include "suggest.h"
 
 const command *const COMMANDS[] = {
-    &cmd_info, &cmd_eval,   &cmd_quantize, &cmd_calibrate, &cmd_sensitivity, &cmd_compare,
-    &cmd_lint, &cmd_export, &cmd_bench,    &cmd_run,       &cmd_list,        NULL,
+    &cmd_info,    &cmd_eval,   &cmd_quantize, &cmd_calibrate, &cmd_sensitivity,
+    &cmd_compare, &cmd_lint,   &cmd_export,   &cmd_bench,     &cmd_run,
+    &cmd_list,    &cmd_detect, &cmd_report,   NULL,
 };
 
 /* The one global of the program: a signal handler has no other way. */
@@ -136,8 +137,7 @@ static int run_parsed(const command *cmd, void *args, const parsed *p)
         .user = &screen,
         .cancel = &is_cancelled,
     };
-    cli c = {.env = &env, .n_operands = p->n_operands};
-    memcpy(c.operands, p->operands, sizeof c.operands);
+    cli c = {.env = &env, .operands = p->operands, .n_operands = p->n_operands};
     ptq_result *result = NULL;
     ptq_error err = {.message = ""};
     char hint[512] = "";

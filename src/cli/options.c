@@ -400,6 +400,12 @@ ptq_status options_parse(const command *cmd, void *args, int argc, char **argv, 
                          ptq_error *err)
 {
     *out = (parsed){0};
+    out->operands = calloc((size_t)argc + 1, sizeof *out->operands);
+    if (!out->operands) {
+        usage_error(err, "out of memory");
+        err->code = PTQ_LIMIT;
+        return PTQ_LIMIT;
+    }
     reader r = {cmd, args, argc, argv, 0, out, err};
     bool is_literal = false;
     while (r.next < argc && out->help == HELP_NONE) {
@@ -426,6 +432,8 @@ void options_release(parsed *p)
     for (int i = 0; i < p->n_lists; i++)
         free(p->lists[i]);
     p->n_lists = 0;
+    free(p->operands);
+    p->operands = NULL;
 }
 
 static ptq_status from_environment(const char *variable, const char *name, general_args *general,

@@ -8,8 +8,8 @@
 typedef enum help_wish { HELP_NONE, HELP_SHORT, HELP_FULL } help_wish;
 
 typedef struct parsed {
-    help_wish help; /* -h or --help was met: nothing after it was read */
-    const char *operands[CLI_MAX_OPERANDS];
+    help_wish help;        /* -h or --help was met: nothing after it was read */
+    const char **operands; /* NULL-terminated */
     int n_operands;
     const option *culprit; /* the option that an error is about, or NULL */
     size_t culprit_base;

@@ -133,6 +133,12 @@ static int compare_paths(const void *a, const void *b)
     return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
+ptq_status image_list_add(image_list *list, const char *path, ptq_error *err)
+{
+    char *copy = mem_strdup(path);
+    return copy ? add_path(list, copy, err) : error_no_memory(err, strlen(path), "a path");
+}
+
 ptq_status image_list_add_folder(image_list *list, const char *folder, ptq_error *err)
 {
     int before = list->n;

@@ -20,6 +20,8 @@ typedef struct image_list {
 PTQ_CHECKED ptq_status image_list_init(image_list *list, ptq_error *err);
 void image_list_clear(image_list *list);
 
+/* One picture; there is no look at the file. */
+PTQ_CHECKED ptq_status image_list_add(image_list *list, const char *path, ptq_error *err);
 /* Everything below a folder, sorted by path. */
 PTQ_CHECKED ptq_status image_list_add_folder(image_list *list, const char *folder, ptq_error *err);
 /* The lines of a list file, in its order. A line that begins with ./ is relative to the list's

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "data/picture.h"
 
+#include <stdbool.h>
+
 #include "base/mem.h"
 #include "data/data_problem.h"
 #include "data/letterbox.h"
@@ -52,6 +54,24 @@ ptq_status picture_load(const char *path, const picture_target *target, unsigned
     }
     image_clear(&picture);
     return status;
+}
+
+ptq_status picture_thumbnail(const char *path, int size, image *out, placement *place,
+                             ptq_error *err)
+{
+    image picture;
+    PTQ_TRY(data_problem(image_read(path, &picture, err), err));
+    int height0 = picture.height, width0 = picture.width;
+    bool is_large = height0 > size || width0 > size;
+    ptq_status status = is_large ? scale_to(&picture, size, err) : PTQ_OK;
+    if (status != PTQ_OK) {
+        image_clear(&picture);
+        return status;
+    }
+    place->height0 = height0;
+    place->width0 = width0;
+    *out = picture;
+    return PTQ_OK;
 }
 
 void picture_to_float(const unsigned char *bytes, size_t n, float *out)

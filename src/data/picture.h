@@ -12,6 +12,8 @@
 
 #include "base/error.h"
 
+struct image; /* formats/image.h */
+
 /* How one image was placed: what maps boxes back (eval.md §3). */
 typedef struct placement {
     int item;                /* index in dataset->items; 0 for a single picture */
@@ -30,6 +32,11 @@ typedef struct picture_target {
  * when the picture is broken or of an unknown kind. */
 PTQ_CHECKED ptq_status picture_load(const char *path, const picture_target *target,
                                     unsigned char *planes, placement *place, ptq_error *err);
+
+/* The picture, its longer side at most `size`: for people. image_clear(out); of *place only height0
+ * and width0 are set. */
+PTQ_CHECKED ptq_status picture_thumbnail(const char *path, int size, struct image *out, placement *place,
+                                         ptq_error *err);
 
 /* out[i] = bytes[i] / 255, rounded as a float division. */
 void picture_to_float(const unsigned char *bytes, size_t n, float *out);

@@ -16,7 +16,7 @@ static const struct {
     {"list", text_list},           {"export", text_export},           {"eval", text_eval},
     {"calibrate", text_calibrate}, {"quantize", text_quantize},       {"insert", text_quantize},
     {"compare", text_compare},     {"sensitivity", text_sensitivity}, {"bench", text_bench},
-    {"lint", text_lint},
+    {"lint", text_lint},           {"detect", text_detect},
 };
 
 void text_shape(str *out, const json_t *shape)

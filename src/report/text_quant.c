@@ -227,7 +227,7 @@ void text_quantize(str *out, const report_view *view)
         str_addf(out, "wrote %s\n", saved);
     const char *report = field_text(r, "report", NULL);
     if (report)
-        str_addf(out, "wrote %s/report.json\n", report);
+        str_addf(out, "wrote %s/index.html and report.json\n", report);
     text_next_step(out, view);
 }
 

@@ -85,7 +85,7 @@ static void test_quantize_table(void **state)
            "protocol: square\n"
            "gate not met: mAP fell by 0.40 points, 0.10 are allowed\n"
            "wrote q.onnx\n"
-           "wrote d/report.json\n");
+           "wrote d/index.html and report.json\n");
 }
 
 static void test_info_structure(void **state)
