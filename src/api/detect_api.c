@@ -7,8 +7,8 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "eval/boxes.h"
-#include "eval/draw.h"
 #include "eval/evaluate.h"
+#include "eval/paint.h"
 
 void ptq_detect_options_init(ptq_detect_options *o)
 {
@@ -80,7 +80,7 @@ static ptq_status paint(const char *path, const char *output, const detection *d
 {
     image picture = {0};
     PTQ_TRY(image_read(path, &picture, err));
-    draw_detections(&picture, dets, n, names);
+    paint_detections(&picture, dets, n, names);
     ptq_status status = image_write(output, &picture, err);
     image_clear(&picture);
     return status;

@@ -12,7 +12,7 @@
 
 #include "base/error.h"
 
-struct image; /* formats/image.h */
+struct image; /* of formats/ */
 
 /* How one image was placed: what maps boxes back (eval.md §3). */
 typedef struct placement {
@@ -35,8 +35,8 @@ PTQ_CHECKED ptq_status picture_load(const char *path, const picture_target *targ
 
 /* The picture, its longer side at most `size`: for people. image_clear(out); of *place only height0
  * and width0 are set. */
-PTQ_CHECKED ptq_status picture_thumbnail(const char *path, int size, struct image *out, placement *place,
-                                         ptq_error *err);
+PTQ_CHECKED ptq_status picture_thumbnail(const char *path, int size, struct image *out,
+                                         placement *place, ptq_error *err);
 
 /* out[i] = bytes[i] / 255, rounded as a float division. */
 void picture_to_float(const unsigned char *bytes, size_t n, float *out);

@@ -25,6 +25,7 @@ static const char STYLE[] =
     "th,td{padding:.2rem .6rem;border-bottom:1px solid var(--line);text-align:left;"
     "white-space:nowrap}td.n,th.n{text-align:right}"
     "svg{max-width:100%;height:auto;display:block}.wide svg{max-width:none}"
+    ".pair svg{width:100%;max-height:70vh}"
     "svg text{fill:var(--ink);font:11px system-ui,sans-serif}svg .axis{stroke:var(--line)}"
     ".fp{fill:var(--fp)}.q{fill:var(--q)}.h{fill:var(--h)}.move{fill:var(--soft)}"
     ".lfp{stroke:var(--fp);fill:none;stroke-width:2}.lq{stroke:var(--q);fill:none;"

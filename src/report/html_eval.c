@@ -128,7 +128,7 @@ void html_gallery(str *out, const json_t *document)
             continue;
         str_add(out, "<h3 class=\"soft\">");
         html_text(out, field_text(picture, "file", "?"));
-        str_addf(out, " (disagreement %.2f)</h3><div class=\"grid\">",
+        str_addf(out, " (disagreement %.2f)</h3><div class=\"grid pair\">",
                  field_number(picture, "disagreement"));
         add_view(out, picture, "fp32", i, true);
         add_view(out, picture, "int8", i, false);

@@ -3,7 +3,7 @@
 # Help goes to standard output, fits, and is what docs/cli.md shows.
 . "$SOURCE/tests/lib/cli.sh" || exit 1
 
-commands='info eval quantize calibrate sensitivity compare lint export bench run list'
+commands='info eval quantize calibrate sensitivity compare lint export bench detect report run list'
 for command in $commands; do
     run "$command" -h
     expect_code 0

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* eval/draw.h — detections painted on their picture, for people. */
-#ifndef EVAL_DRAW_H
-#define EVAL_DRAW_H
+/* eval/paint.h — detections painted on their picture, for people. */
+#ifndef EVAL_PAINT_H
+#define EVAL_PAINT_H
 
 #include "eval/detect.h"
 #include "formats/image.h"
@@ -18,6 +18,6 @@ const char *class_label(const class_names *names, int cls, char buffer[32]);
  * one light), so that it is seen on any picture; name and score on a plate of that colour, black or
  * white, whichever is easier to read. Boxes are in the picture's pixels. Names that are not ASCII
  * show as "class 7". */
-void draw_detections(image *picture, const detection *dets, int n, const class_names *names);
+void paint_detections(image *picture, const detection *dets, int n, const class_names *names);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "eval/draw.h"
+#include "eval/paint.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -134,7 +134,7 @@ static void draw_one(image *p, const detection *d, const class_names *names)
     draw_plate(p, box, text, scale, c);
 }
 
-void draw_detections(image *picture, const detection *dets, int n, const class_names *names)
+void paint_detections(image *picture, const detection *dets, int n, const class_names *names)
 {
     for (int i = n - 1; i >= 0; i--)
         draw_one(picture, &dets[i], names);
