@@ -165,8 +165,85 @@ void help_overview(void)
            "commands:\n");
     for (int i = 0; COMMANDS[i]; i++)
         printf("  %-13s%s\n", COMMANDS[i]->name, COMMANDS[i]->summary);
-    printf("\n'ptq <command> -h' shows its options, 'ptq help <command>' all of them,\n"
-           "'ptq help exit-codes' what the exit status says.\n");
+    printf(
+        "\n'ptq <command> -h' shows its options, 'ptq help <command>' all of them,\n"
+        "'ptq help exit-codes' what the exit status says; 'ptq completion bash' (zsh, fish) and\n"
+        "'ptq man <command>' print a completion script and a manual page.\n");
+}
+
+/* Text of a man page: a dash may not become a hyphen, a leading dot no request. */
+static void print_roff(const char *text)
+{
+    if (*text == '.' || *text == '\'')
+        printf("\\&");
+    for (; *text; text++) {
+        if (*text == '-')
+            printf("\\-");
+        else if (*text == '\\')
+            printf("\\e");
+        else
+            putchar(*text);
+    }
+}
+
+static void man_option(const option *o, const char *target)
+{
+    char left[MAX_LEFT], preset[MAX_DEFAULT];
+    left_side(o, left, sizeof left);
+    default_of(o, target, preset, sizeof preset);
+    printf(".TP\n.B ");
+    print_roff(left + strspn(left, " "));
+    printf("\n");
+    print_roff(o->help);
+    if (*preset) {
+        printf(" [");
+        print_roff(preset);
+        printf("]");
+    }
+    printf("\n");
+}
+
+static void man_options(const command *cmd)
+{
+    char *args = calloc(1, cmd->args_bytes);
+    const option_group *g;
+    const char *title = "";
+    if (!args)
+        return;
+    options_init(cmd, args);
+    for (int i = 0; (g = options_group(cmd, i)); i++) {
+        if (strcmp(title, g->title) != 0)
+            printf(".SS %s\n", g->title);
+        title = g->title;
+        for (const option *o = g->options; o->name; o++)
+            man_option(o, args + g->base + o->offset);
+    }
+    free(args);
+}
+
+void help_man(const command *cmd)
+{
+    printf(".TH PTQ%s%s 1 \"\" \"ptq " PTQ_VERSION "\"\n.SH NAME\nptq%s%s \\- ", cmd ? "-" : "",
+           cmd ? cmd->name : "", cmd ? "\\-" : "", cmd ? cmd->name : "");
+    print_roff(cmd ? cmd->summary : "int8 post-training quantization for object detectors");
+    printf("\n.SH SYNOPSIS\n.B ptq ");
+    print_roff(cmd ? cmd->name : "<command> [MODEL] [options]");
+    printf("\n");
+    if (!cmd) {
+        printf(".SH COMMANDS\n");
+        for (int i = 0; COMMANDS[i]; i++)
+            printf(".TP\n.BR ptq\\-%s (1)\n%s\n", COMMANDS[i]->name, COMMANDS[i]->summary);
+        return;
+    }
+    printf(".RI \"%s%s\"\n.SH DESCRIPTION\n%s\n.SH OPTIONS\n", cmd->operands, cmd->usage,
+           cmd->about);
+    man_options(cmd);
+    printf(".SH EXAMPLES\n.nf\n");
+    for (size_t i = 0; i < sizeof cmd->examples / sizeof *cmd->examples; i++) {
+        print_roff(cmd->examples[i]);
+        printf("\n");
+    }
+    printf(".fi\n.SH SEE ALSO\n.BR ptq (1)\n");
 }
 
 void help_exit_codes(void)

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "completion.h"
 #include "console.h"
 #include "help.h"
 #include "suggest.h"
@@ -98,6 +99,24 @@ static int print_help(const char *topic)
         help_exit_codes();
     else
         return unknown_command(topic);
+    return close_output(0);
+}
+
+static int print_completion(const char *shell)
+{
+    if (shell && completion_print(shell))
+        return close_output(0);
+    fprintf(stderr,
+            "ptq: completion is there for bash, zsh and fish\nusage: ptq completion SHELL\n");
+    return ptq_status_exit_code(PTQ_USAGE);
+}
+
+static int print_man(const char *name)
+{
+    const command *cmd = name ? find_command(name) : NULL;
+    if (name && !cmd)
+        return unknown_command(name);
+    help_man(cmd);
     return close_output(0);
 }
 
@@ -200,6 +219,10 @@ int main(int argc, char **argv)
     const char *first = argc > 1 ? argv[1] : "help";
     if (strcmp(first, "help") == 0)
         return print_help(argc > 2 ? argv[2] : NULL);
+    if (strcmp(first, "completion") == 0)
+        return print_completion(argc > 2 ? argv[2] : NULL);
+    if (strcmp(first, "man") == 0)
+        return print_man(argc > 2 ? argv[2] : NULL);
     if (strcmp(first, "-h") == 0 || strcmp(first, "--help") == 0)
         return print_help(NULL);
     if (strcmp(first, "-V") == 0 || strcmp(first, "--version") == 0)

@@ -14,6 +14,9 @@ step() {
 }
 
 step cmake --install "$build" --prefix "$scratch/usr"
+for page in man/man1/ptq.1 man/man1/ptq-quantize.1 bash-completion/completions/ptq; do
+    [ -s "usr/share/$page" ] || fail "$page is not installed"
+done
 export PKG_CONFIG_PATH
 PKG_CONFIG_PATH=$(dirname "$(find usr -name ptq.pc)")
 for header in usr/include/ptq/*.h; do

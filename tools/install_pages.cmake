@@ -1,0 +1,21 @@
+# SPDX-License-Identifier: Apache-2.0
+# What `cmake --install` adds: man pages and completion scripts, as the program prints them.
+# PTQ: the program; SHARE: the folder for data, below the prefix.
+set(share "$ENV{DESTDIR}${CMAKE_INSTALL_PREFIX}/${SHARE}")
+function(print_into file)
+  execute_process(COMMAND ${PTQ} ${ARGN} OUTPUT_VARIABLE text COMMAND_ERROR_IS_FATAL ANY)
+  file(WRITE "${share}/${file}" "${text}")
+  message(STATUS "Installing: ${share}/${file}")
+endfunction()
+execute_process(COMMAND ${PTQ} completion bash OUTPUT_VARIABLE script COMMAND_ERROR_IS_FATAL ANY)
+string(REGEX MATCH "compgen -W \"[a-z ]+" words "${script}")
+string(REGEX REPLACE "compgen -W \"" "" words "${words}")
+string(REPLACE " " ";" words "${words}")
+list(REMOVE_ITEM words help completion man)
+print_into(man/man1/ptq.1 man)
+foreach(word ${words})
+  print_into(man/man1/ptq-${word}.1 man ${word})
+endforeach()
+print_into(bash-completion/completions/ptq completion bash)
+print_into(zsh/site-functions/_ptq completion zsh)
+print_into(fish/vendor_completions.d/ptq.fish completion fish)
