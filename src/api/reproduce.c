@@ -60,7 +60,6 @@ static void add_data(str *out, const ptq_data_options *d, const ptq_data_options
     add_text(out, "data-root", d->root);
     add_text(out, "annotations", d->annotations);
     add_int(out, "imgsz", d->image_size, usual->image_size);
-    add_int(out, "batch", d->batch, usual->batch);
     add_int(out, "limit", d->limit, usual->limit);
     add_flag(out, "single-cls", d->single_class);
 }
@@ -84,6 +83,19 @@ static void add_quant(str *out, const ptq_quant_options *q, const ptq_quant_opti
     add_flag(out, "float-weights", q->float_weights);
 }
 
+static void add_form(str *out, const ptq_form_options *f, const ptq_form_options *usual)
+{
+    if (f->batch < 0)
+        add_text(out, "batch", "dynamic");
+    else
+        add_int(out, "batch", f->batch, usual->batch);
+    if (strcmp(f->head, usual->head) != 0)
+        add_text(out, "head", f->head);
+    add_number(out, "conf", f->conf, usual->conf);
+    add_number(out, "iou", f->iou, usual->iou);
+    add_int(out, "max-det", f->max_det, usual->max_det);
+}
+
 char *reproduce_quantize(const char *model, const ptq_quantize_options *o)
 {
     ptq_quantize_options usual;
@@ -97,6 +109,8 @@ char *reproduce_quantize(const char *model, const ptq_quantize_options *o)
         add_text(&out, "target", o->target);
     if (strcmp(o->effort, usual.effort) != 0)
         add_text(&out, "effort", o->effort);
+    add_form(&out, &o->form, &usual.form);
+    add_flag(&out, "simulate", o->simulate);
     add_int(&out, "keep16", o->keep16, 0);
     add_number(&out, "max-drop", o->max_drop, usual.max_drop);
     add_flag(&out, "no-eval", !o->evaluate);
