@@ -111,6 +111,8 @@ char *reproduce_quantize(const char *model, const ptq_quantize_options *o)
         add_text(&out, "effort", o->effort);
     add_form(&out, &o->form, &usual.form);
     add_flag(&out, "simulate", o->simulate);
+    if (strcmp(o->metric, usual.metric) != 0)
+        add_text(&out, "metric", o->metric);
     add_int(&out, "keep16", o->keep16, 0);
     add_number(&out, "max-drop", o->max_drop, usual.max_drop);
     add_flag(&out, "no-eval", !o->evaluate);

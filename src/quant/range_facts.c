@@ -4,6 +4,7 @@
 #include <math.h>
 
 #include "base/mem.h"
+#include "graph/slices.h"
 #include "quant/weight_range.h"
 
 enum { SHOWN_BINS = 96 };
@@ -72,11 +73,11 @@ static void add_range(json_t *o, const range_tensor *t, int num_bits)
 static void add_weight(json_t *o, const graph *g, const quant_point *p)
 {
     const tensor *weight = graph_tensor_const(g, p->weight);
-    int n = weight_range_count(weight, &p->weight_desc);
-    float *amax = mem_array((size_t)n, sizeof *amax);
-    if (amax && weight_range(weight, &p->weight_desc, amax, NULL) == PTQ_OK) {
+    size_t n = slices_count(&weight->shape, p->weight_axes);
+    float *amax = mem_array(n, sizeof *amax);
+    if (amax && weight_range(weight, &p->weight_desc, p->weight_axes, amax, NULL) == PTQ_OK) {
         json_t *list = json_array();
-        for (int i = 0; i < n; i++)
+        for (size_t i = 0; i < n; i++)
             json_array_append_new(list, number((double)amax[i]));
         json_object_set_new(o, "weight_amax", list);
     }
