@@ -220,7 +220,10 @@ typedef struct ptq_quantize_options {
     const char *target; /* "tensorrt10" (default), "tensorrt11", "onnxruntime" */
     ptq_form_options form;
     int keep16;             /* rank, keep the N worst layers in 16 bit; 0: none */
-    double max_drop;        /* allowed loss of mAP as a fraction (0.005); <0: no gate */
+    double max_drop;        /* allowed loss of mAP as a fraction (0.005); <0: no gate. With effort
+                               "default" and more, layers are kept until it is met on the
+                               calibration images; the evaluation is the gate */
+    double max_ms;          /* most accurate choice of 16-bit layers within this time; 0: none */
     const char *metric;     /* what ranking and gate go by: "map", or "fidelity" (mAP against the
                                float model's own detections: no labels needed) */
     const char *effort;     /* "quick", "default", "thorough" */

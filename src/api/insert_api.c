@@ -71,7 +71,7 @@ static ptq_status insert_into(ptq_model *m, quant_setup *s, const ptq_insert_opt
     ptq_error why;
     if (deploy_check(m->clean, &s->points, target, &why) != PTQ_OK)
         i->not_a_file = why;
-    ptq_status status = quant_setup_copy(s, m, &i->plain, err);
+    ptq_status status = quant_setup_copy(s, m->clean, &i->plain, err);
     if (status == PTQ_OK)
         status = quant_plan_build(m->clean, &s->points, s->ranges, &s->options, &i->plan, err);
     if (status != PTQ_OK) {

@@ -86,7 +86,7 @@ static int batch_size(const ptq_quant_options *o, int image_size)
     return o->compat_pytorch && small ? 10 : 4;
 }
 
-static ptq_status open_images(quant_setup *s, const ptq_model *m, const ptq_quant_options *o,
+ptq_status quant_setup_images(quant_setup *s, const ptq_model *m, const ptq_quant_options *o,
                               const ptq_data_options *data, const ptq_env *env, ptq_error *err)
 {
     dataset_options d = {.split = data->split ? data->split : "train",
@@ -113,7 +113,7 @@ static ptq_status calibrate_images(quant_setup *s, const ptq_model *m, const ptq
     c.batch_size = batch_size(o, s->image_size);
     c.n_images = image_count(o);
     c.shuffle = o->shuffle;
-    PTQ_TRY(open_images(s, m, o, data, env, err));
+    PTQ_TRY(quant_setup_images(s, m, o, data, env, err));
     calibrate_job job = {
         .g = m->clean, .points = &s->points, .codes = &s->codes, .data = s->images};
     return calibrate(&job, &c, env, &s->ranges, err);
@@ -151,7 +151,7 @@ ptq_status quant_setup_fit(quant_setup *s, const ptq_model *m, const ptq_quant_o
                          "layer '%s' has a range that only images tell (learn_amax, or an axis); "
                          "give a data set with --data",
                          layer);
-    PTQ_TRY(open_images(s, m, o, data, &call->env, err));
+    PTQ_TRY(quant_setup_images(s, m, o, data, &call->env, err));
     int fixed = image_pass_fixed_batch(m->clean);
     fit_job job = {.g = m->clean,
                    .points = &s->points,
@@ -175,10 +175,10 @@ static bool has_slices(const quant_points *points)
     return false;
 }
 
-ptq_status quant_setup_copy(const quant_setup *s, const ptq_model *m, graph **out, ptq_error *err)
+ptq_status quant_setup_copy(const quant_setup *s, const graph *from, graph **out, ptq_error *err)
 {
     graph *g;
-    PTQ_TRY(graph_copy(m->clean, &g, err));
+    PTQ_TRY(graph_copy(from, &g, err));
     shape input = graph_tensor_const(g, graph_input(g, 0))->shape;
     ptq_status status = PTQ_OK;
     if (has_slices(&s->points) && !shape_known(&input)) {

@@ -9,6 +9,7 @@
 #include "api/result.h"
 #include "data/dataset.h"
 #include "quant/code_tensors.h"
+#include "quant/points.h"
 #include "quant/ranges.h"
 #include "quant/target.h"
 
@@ -38,15 +39,19 @@ PTQ_CHECKED ptq_status quant_setup_ranges(quant_setup *s, const ptq_model *m,
 PTQ_CHECKED ptq_status quant_setup_fit(quant_setup *s, const ptq_model *m,
                                        const ptq_quant_options *o, const ptq_data_options *data,
                                        api_call *call, ptq_error *err);
-/* A copy of the float graph for quantizers: of the present image size where ranges per slice need
+/* A copy of a float graph for quantizers: of the present image size where ranges per slice need
  * to know it. */
-PTQ_CHECKED ptq_status quant_setup_copy(const quant_setup *s, const ptq_model *m, graph **out,
+PTQ_CHECKED ptq_status quant_setup_copy(const quant_setup *s, const graph *from, graph **out,
                                         ptq_error *err);
 /* Warnings about places, "groups" in the result, and the file that o->save_config names. After
  * quant_setup_fit(); `ranges` may be missing: then only the file. */
 PTQ_CHECKED ptq_status quant_setup_report(const quant_setup *s, const ptq_model *m,
                                           const ptq_quant_options *o, const quant_target *target,
                                           api_call *call, ptq_error *err);
+/* Opens the calibration images, once. */
+PTQ_CHECKED ptq_status quant_setup_images(quant_setup *s, const ptq_model *m,
+                                          const ptq_quant_options *o, const ptq_data_options *data,
+                                          const ptq_env *env, ptq_error *err);
 void quant_setup_close(quant_setup *s);
 
 #endif

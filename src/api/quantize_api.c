@@ -4,21 +4,22 @@
 #include <string.h>
 
 #include "api/form.h"
+#include "api/improve.h"
 #include "api/measure.h"
 #include "api/option_defaults.h"
 #include "api/quant_setup.h"
-#include "api/ranking.h"
 #include "api/report_facts.h"
 #include "api/report_files.h"
 #include "api/reproduce.h"
 #include "api/timing.h"
 #include "base/file.h"
 #include "base/mem.h"
-#include "base/str.h"
+#include "data/same_pictures.h"
 #include "eval/fidelity.h"
 #include "quant/code_plan.h"
 #include "quant/deploy.h"
 #include "quant/half_plan.h"
+#include "quant/map_resample.h"
 #include "quant/quant_plan.h"
 #include "quant/range_facts.h"
 
@@ -41,97 +42,14 @@ typedef struct job {
     api_call *call;
     const quant_target *target;
     quant_setup setup;
+    graph *recovered; /* the cleaned graph with better weights, or NULL */
     graph *quantized; /* the cleaned graph with Q/DQ */
-    char **exclude;   /* the caller's expressions and the layers that keep16 found; owned */
     json_t *facts;    /* what only a report shows; NULL without one */
 } job;
 
 static bool is_unlabelled(const job *j)
 {
     return strcmp(j->options->metric, "fidelity") == 0;
-}
-
-/* ---------------------------------------------------------------- keeping layers in 16 bit */
-
-static int count_words(const char *const *words)
-{
-    int n = 0;
-    while (words && words[n])
-        n++;
-    return n;
-}
-
-static void free_words(char **words)
-{
-    for (int i = 0; words && words[i]; i++)
-        mem_free(words[i]);
-    mem_free(words);
-}
-
-static bool is_quantized(const quant_points *p, const char *layer)
-{
-    for (int i = 0; i < p->n; i++)
-        if (!p->items[i].is_extra && p->items[i].kept == QUANT_NOT_KEPT &&
-            strcmp(p->items[i].layer, layer) == 0)
-            return true;
-    return false;
-}
-
-/* The caller's expressions, and one for each of the worst layers that would be quantized. */
-static ptq_status exclude_worst(job *j, const sensitivity *s, ptq_error *err)
-{
-    const char *const *given = j->options->quant.exclude;
-    int n_given = count_words(given), left = j->options->keep16, n = 0;
-    j->exclude = mem_array((size_t)(n_given + left) + 1, sizeof *j->exclude);
-    if (!j->exclude)
-        return error_no_memory(err, (size_t)left, "layer names");
-    for (; n < n_given; n++)
-        j->exclude[n] = mem_strdup(given[n]);
-    for (int i = 0; i < s->n_layers && left > 0; i++) {
-        if (!is_quantized(&j->setup.points, s->layers[i].name))
-            continue;
-        str expression = STR_INIT;
-        str_addf(&expression, "\\Q%s\\E$", s->layers[i].name);
-        j->exclude[n++] = str_take(&expression);
-        left--;
-    }
-    for (int i = 0; i < n; i++)
-        if (!j->exclude[i])
-            return error_no_memory(err, 0, "layer names");
-    return PTQ_OK;
-}
-
-/* Ranks, and makes the setup again without the worst layers. */
-static ptq_status keep_worst(job *j, ptq_error *err)
-{
-    const ptq_quantize_options *o = j->options;
-    ptq_sensitivity_options rank;
-    ptq_sensitivity_options_init(&rank);
-    rank.data = o->data;
-    rank.quant = o->quant;
-    rank.metric = o->metric;
-    rank.top = o->keep16;
-    sensitivity *s = NULL;
-    PTQ_TRY(rank_layers(j->model, &rank, j->setup.ranges, j->call, &s, err));
-    ptq_status status = exclude_worst(j, s, err);
-    if (status == PTQ_OK)
-        put(j->call->result, "sensitivity", sensitivity_write_json(s, o->keep16));
-    sensitivity_destroy(s);
-    PTQ_TRY(status);
-    ranges *known = j->setup.ranges;
-    int size = j->setup.image_size;
-    j->setup.ranges = NULL;
-    quant_setup_close(&j->setup);
-    ptq_quant_options q = o->quant;
-    q.exclude = (const char *const *)j->exclude;
-    status = quant_setup_open(&j->setup, j->model, &q, j->target, err);
-    if (status != PTQ_OK) {
-        ranges_destroy(known);
-        return status;
-    }
-    j->setup.ranges = known;
-    j->setup.image_size = size;
-    return PTQ_OK;
 }
 
 /* ---------------------------------------------------------------- inserting and writing */
@@ -153,7 +71,7 @@ static ptq_status round_scales(const job *j, qplan *plan, ptq_error *err)
     return PTQ_OK;
 }
 
-static ptq_status make_plan(const job *j, qplan *plan, ptq_error *err)
+static ptq_status make_plan(job *j, qplan *plan, ptq_error *err)
 {
     const quant_setup *s = &j->setup;
     PTQ_TRY(quant_plan_build(j->model->clean, &s->points, s->ranges, &s->options, plan, err));
@@ -164,8 +82,9 @@ static ptq_status make_plan(const job *j, qplan *plan, ptq_error *err)
                            .codes = &s->codes,
                            .ranges = s->ranges,
                            .options = &s->options};
-    ptq_status status = PTQ_OK;
-    if (j->target->on_codes)
+    improve_job work = {j->model, j->options, &j->setup, j->call, &j->recovered};
+    ptq_status status = improve_plan(&work, plan, err);
+    if (status == PTQ_OK && j->target->on_codes)
         status = code_plan_complete(&codes, plan, err);
     if (status == PTQ_OK && j->target->is_half)
         status = round_scales(j, plan, err);
@@ -178,7 +97,8 @@ static ptq_status insert(job *j, ptq_error *err)
 {
     qplan plan;
     PTQ_TRY(make_plan(j, &plan, err));
-    ptq_status status = quant_setup_copy(&j->setup, j->model, &j->quantized, err);
+    const graph *from = j->recovered ? j->recovered : j->model->clean;
+    ptq_status status = quant_setup_copy(&j->setup, from, &j->quantized, err);
     if (status == PTQ_OK)
         status = pass_insert_qdq(j->quantized, &plan, err);
     bool is_file = !j->options->simulate;
@@ -231,9 +151,14 @@ typedef struct row {
     double mib;
     evaluation *evaluation;
     double fidelity;
+    double *draws; /* mAP on images drawn with replacement, the same for all rows */
     run_times times;
     json_t *steps; /* a report's times per layer; NULL: not wanted */
 } row;
+
+/* Of the bootstrap, and what it answers. */
+enum { N_DRAWS = 200 };
+#define CONFIDENCE 0.95
 
 static ptq_status measure_row(row *r, const protocol *p, const ptq_env *env, ptq_error *err)
 {
@@ -269,6 +194,19 @@ static double weight_mib(const graph *g, double bytes_per_float)
     return bytes / 1048576.0;
 }
 
+/* Before the records lose their labels. */
+static ptq_status draw_maps(row *rows, int n, const ptq_env *env, ptq_error *err)
+{
+    for (int i = 0; i < n; i++) {
+        rows[i].draws = mem_array(N_DRAWS, sizeof *rows[i].draws);
+        if (!rows[i].draws)
+            return error_no_memory(err, N_DRAWS * sizeof *rows[i].draws, "a bootstrap");
+        PTQ_TRY(map_resample(&rows[i].evaluation->records, N_DRAWS, env_threads(env), rows[i].draws,
+                             err));
+    }
+    return PTQ_OK;
+}
+
 /* Of all rows against the first; the records lose what they were judged by. */
 static ptq_status judge_fidelity(row *rows, int n, ptq_error *err)
 {
@@ -277,6 +215,17 @@ static ptq_status judge_fidelity(row *rows, int n, ptq_error *err)
         PTQ_TRY(records_map(&rows[i].evaluation->records, &rows[i].fidelity, err));
     }
     return PTQ_OK;
+}
+
+/* The change depends on which images were drawn: both rows on the same draws. */
+static void put_interval(json_t *o, const row *r, const row *base)
+{
+    double change[N_DRAWS];
+    for (int i = 0; i < N_DRAWS; i++)
+        change[i] = r->draws[i] - base->draws[i];
+    interval between = resample_interval(change, N_DRAWS, CONFIDENCE);
+    put_real(o, "change_low", between.low);
+    put_real(o, "change_high", between.high);
 }
 
 static json_t *row_json(const row *r, const row *base)
@@ -289,6 +238,8 @@ static json_t *row_json(const row *r, const row *base)
         put_real(o, "precision", e->precision);
         put_real(o, "recall", e->recall);
         put_real(o, "change", e->map50_95 - base->evaluation->map50_95);
+        if (r != base)
+            put_interval(o, r, base);
     }
     put_real(o, "fidelity", r->fidelity);
     put_real(o, "latency_ms", r->times.median);
@@ -327,6 +278,27 @@ static ptq_status add_facts(job *j, const row *fp32, const row *int8, const data
     return PTQ_OK;
 }
 
+/* A model judged by pictures it was calibrated on looks better than it is. */
+static ptq_status check_overlap(job *j, const dataset *judging, ptq_error *err)
+{
+    const ptq_env *env = &j->call->env;
+    ptq_data_options data = j->options->data;
+    int n;
+    const char *first;
+    if (j->options->quant.calib_from)
+        return PTQ_OK;
+    data.split = "train";
+    PTQ_TRY(quant_setup_images(&j->setup, j->model, &j->options->quant, &data, env, err));
+    PTQ_TRY(same_pictures(j->setup.images, judging, &n, &first, err));
+    if (n > 0)
+        env_log(env, PTQ_LOG_WARNING,
+                "%d of the %d evaluation images are calibration images too, '%s' for one: the "
+                "loss may be understated; evaluate on others",
+                n, judging->n_items, first);
+    put_int(j->call->result, "shared_images", n);
+    return PTQ_OK;
+}
+
 static ptq_status compare_precisions(job *j, ptq_error *err)
 {
     enum { FP32, BF16, INT8, N_ROWS };
@@ -346,13 +318,15 @@ static ptq_status compare_precisions(job *j, ptq_error *err)
     data.unlabelled = is_unlabelled(j);
     protocol p;
     PTQ_TRY(protocol_open(&p, &data, j->model, &j->call->env, err));
-    ptq_status status = PTQ_OK;
+    ptq_status status = check_overlap(j, p.data, err);
     for (int i = 0; i < N_ROWS && status == PTQ_OK; i++)
         status = measure_row(&rows[i], &p, &j->call->env, err);
     if (status == PTQ_OK) {
         char text[256];
         put_text(j->call->result, "protocol", protocol_text(&p, text, sizeof text));
-        status = judge_fidelity(rows, N_ROWS, err);
+        status = draw_maps(rows, N_ROWS, &j->call->env, err);
+        if (status == PTQ_OK)
+            status = judge_fidelity(rows, N_ROWS, err);
     }
     if (status == PTQ_OK) {
         for (int i = 0; i < N_ROWS; i++)
@@ -365,6 +339,7 @@ static ptq_status compare_precisions(job *j, ptq_error *err)
     for (int i = 0; i < N_ROWS; i++) {
         evaluation_destroy(rows[i].evaluation);
         json_decref(rows[i].steps);
+        mem_free(rows[i].draws);
     }
     protocol_close(&p);
     return status;
@@ -390,8 +365,6 @@ static ptq_status quantize_model(job *j, ptq_error *err)
     ptq_data_options calib = o->data;
     calib.split = "train";
     PTQ_TRY(quant_setup_ranges(&j->setup, j->model, &o->quant, &calib, j->call, err));
-    if (o->keep16 > 0)
-        PTQ_TRY(keep_worst(j, err));
     PTQ_TRY(quant_setup_fit(&j->setup, j->model, &o->quant, &calib, j->call, err));
     if (!o->simulate)
         PTQ_TRY(deploy_check(j->model->clean, &j->setup.points, j->target, err));
@@ -415,8 +388,9 @@ static ptq_status check_options(const ptq_quantize_options *o, ptq_error *err)
         return error_set(err, PTQ_USAGE,
                          "target '%s' is not known; use tensorrt10, tensorrt11 or onnxruntime",
                          o->target);
-    if (strcmp(o->effort, "default") != 0)
-        return error_set(err, PTQ_UNSUPPORTED, "effort '%s' is not supported; use default",
+    if (strcmp(o->effort, "quick") != 0 && strcmp(o->effort, "default") != 0 &&
+        strcmp(o->effort, "thorough") != 0)
+        return error_set(err, PTQ_USAGE, "effort '%s' is none of: quick, default, thorough",
                          o->effort);
     if (!o->data.yaml && (o->evaluate || !o->quant.calib_from))
         return error_set(err, PTQ_USAGE, "no data set given; name its yaml with --data");
@@ -437,8 +411,8 @@ ptq_status ptq_quantize(ptq_model *m, const ptq_quantize_options *o, const ptq_e
     j.facts = o->report_dir ? json_object() : NULL;
     ptq_status status = quantize_model(&j, err);
     quant_setup_close(&j.setup);
+    graph_destroy(j.recovered);
     graph_destroy(j.quantized);
-    free_words(j.exclude);
     put_text(call.result, "report", o->report_dir);
     ptq_result *r = NULL;
     status = api_end(&call, status, m->file, &r, err);

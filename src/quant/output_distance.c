@@ -39,3 +39,17 @@ double output_distance(const predictions *reference, const predictions *other)
     }
     return sum;
 }
+
+double output_score(const predictions *p)
+{
+    size_t n_values = (size_t)p->n_classes + 5;
+    double sum = 0;
+    for (int i = 0; i < p->n_rows; i++) {
+        const float *row = p->rows + (size_t)i * n_values;
+        float best = 0;
+        for (int c = 0; c < p->n_classes; c++)
+            best = row[5 + c] > best ? row[5 + c] : best;
+        sum += row[4] * best >= FAINT ? (double)(row[4] * best) : 0;
+    }
+    return sum;
+}

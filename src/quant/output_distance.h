@@ -13,4 +13,8 @@
 /* Predictions of the same image by the float network and another. */
 double output_distance(const predictions *reference, const predictions *other);
 
+/* The sum over boxes of the best class's score: what a network that finds other boxes at the same
+ * places would be away. */
+double output_score(const predictions *p);
+
 #endif

@@ -30,7 +30,8 @@ const char *quant_kept_text(quant_kept k)
         "behind the output convolutions: it works on decoded boxes or scores",
         "excluded",
         "its type stays float",
-        "disabled in the settings"};
+        "disabled in the settings",
+        "moves the answers more than others"};
     return texts[k];
 }
 

@@ -39,6 +39,7 @@ typedef enum quant_kept {
     QUANT_KEPT_EXCLUDED, /* quant_options.exclude */
     QUANT_KEPT_TYPE,     /* float_module_list */
     QUANT_KEPT_DISABLED, /* a rule of quant.yaml */
+    QUANT_KEPT_SEARCH,   /* it costs more than others: the search for layers to keep */
 } quant_kept;
 
 const char *quant_kept_text(quant_kept k);

@@ -10,11 +10,11 @@
 #include "quant/race.h"
 
 enum {
-    SCREEN_IMAGES = 6,    /* all units */
-    HOPELESS_IMAGES = 12, /* before a unit is given up */
-    WORK_SHARE = 20,      /* of measuring all units on all images */
-    UNITS_PER_RUN = 3,    /* networks behind their units, per whole one; at least */
-    MOST_IMAGES = 512,    /* kept as pictures */
+    SCREEN_IMAGES = 5,   /* all units */
+    HOPELESS_IMAGES = 8, /* before a unit is given up */
+    WORK_SHARE = 32,     /* of measuring all units on all images */
+    UNITS_PER_RUN = 3,   /* networks behind their units, per whole one; at least */
+    MOST_IMAGES = 512,   /* kept as pictures */
     EFFECT_FIELDS = 3,
 };
 

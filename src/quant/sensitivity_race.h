@@ -3,7 +3,7 @@
  *
  * All units are measured on a few images; then image by image those go on whose place among the
  * worst is open, until it is settled, or no number of the images at hand would settle it, or the
- * work has reached a twentieth of measuring everything.
+ * work has reached a thirty-second part of measuring everything.
  */
 #ifndef QUANT_SENSITIVITY_RACE_H
 #define QUANT_SENSITIVITY_RACE_H

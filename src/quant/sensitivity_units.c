@@ -72,8 +72,7 @@ static const qplan_entry *find_entry(const qplan *plan, const char *layer)
     return NULL;
 }
 
-/* The quantizer of a residual input serves the convolution it is fused with: both or none. */
-static bool keeps_extra(const graph *g, const qplan *plan, const qplan_extra *e)
+bool units_keeps_extra(const graph *g, const qplan *plan, const qplan_extra *e)
 {
     node_id id = graph_find_node(g, e->node);
     residual r;
@@ -98,7 +97,7 @@ ptq_status units_plan(const sensitivity_job *job, const unit_list *l, sensitivit
         if ((l->of_entry[i] == index) == only)
             plan.entries[plan.n_entries++] = all->entries[i];
     for (int i = 0; !only && i < all->n_extras; i++)
-        if (keeps_extra(job->g, &plan, &all->extras[i]))
+        if (units_keeps_extra(job->g, &plan, &all->extras[i]))
             plan.extras[plan.n_extras++] = all->extras[i];
     *out = plan;
     return PTQ_OK;

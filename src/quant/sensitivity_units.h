@@ -28,4 +28,8 @@ enum { UNIT_NONE = -1 };
 PTQ_CHECKED ptq_status units_plan(const sensitivity_job *job, const unit_list *l,
                                   sensitivity_mode mode, int index, qplan *out, ptq_error *err);
 
+/* Whether an extra quantizer stays with the entries of `plan`: that of a residual input serves the
+ * convolution it is fused with, both or none. */
+bool units_keeps_extra(const graph *g, const qplan *plan, const qplan_extra *e);
+
 #endif

@@ -189,6 +189,15 @@ static void print_learned(str *out, const json_t *learned)
     }
 }
 
+/* How sure the change of INT8 is. */
+static void print_interval(str *out, const json_t *int8)
+{
+    double low = field_number(int8, "change_low"), high = field_number(int8, "change_high");
+    if (!isnan(low) && !isnan(high))
+        str_addf(out, "INT8 changes mAP by %+.2f to %+.2f points (95 %%, paired bootstrap)\n",
+                 in_points(low), in_points(high));
+}
+
 /* What --max-drop asked for, and whether it is met. */
 static void print_gate(str *out, const json_t *verdict)
 {
@@ -214,6 +223,7 @@ void text_quantize(str *out, const report_view *view)
         add_model(&t, "simulated", field_at(r, "simulated"), base);
         table_print(&t, out, 2);
     }
+    print_interval(out, field_at(r, "int8"));
     print_kept(out, view);
     print_groups(out, field_at(r, "groups"));
     print_learned(out, field_at(r, "learned"));

@@ -69,9 +69,6 @@ export PTQ_THREADS= PTQ_CPU=avx3
 refuse 2 "environment variable PTQ_CPU" info m.pt
 unset PTQ_THREADS PTQ_CPU
 
-# an effort that changes nothing is refused, not ignored
-refuse 4 "effort 'thorough' is not supported" quantize "$SOURCE/demo/yolov7-shapes.pt" --data d.yaml \
-    -o q.onnx --effort thorough
 
 # what begins with a dash is an operand after --
 refuse 3 "--strange.pt" info -- --strange.pt

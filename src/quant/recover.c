@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "quant/recover.h"
+
+#include <string.h>
+
+#include "base/env.h"
+#include "base/mem.h"
+#include "quant/fit_weights.h"
+
+/* What the second moments of the layers that are fitted in one pass may take. */
+#define PASS_BYTES ((size_t)3 << 29)
+
+/* Whether a layer can be fitted: a plain convolution with weights of its own, quantized per output
+ * channel from -bound to bound, behind a signed input of 8 bits. */
+static bool can_fit(const graph *g, const qplan_entry *e, node_id id)
+{
+    if (id == NODE_NONE || patch_stats_bytes(g, id) > PASS_BYTES)
+        return false;
+    node_id readers[2];
+    const quantizer *w = &e->weight, *x = &e->input;
+    return w->enabled && w->axis == 0 && w->num_bits <= 8 && !w->is_unsigned && x->enabled &&
+           x->num_bits == 8 && !x->is_unsigned &&
+           graph_consumers(g, graph_node_const(g, id)->inputs[1], readers, 2) == 1;
+}
+
+static blob *shifted_bias(const graph *g, const node *n, const float *shift, int rows)
+{
+    blob *b = blob_create((size_t)rows * sizeof(float));
+    float *to = b ? blob_data(b) : NULL;
+    const float *from = blob_data(graph_tensor_const(g, n->inputs[2])->data);
+    for (int i = 0; to && i < rows; i++)
+        to[i] = from[i] + shift[i];
+    return b;
+}
+
+static void replace_constant(graph *g, tensor_id id, blob *data)
+{
+    tensor *t = graph_tensor(g, id);
+    blob_unref(&t->data);
+    t->data = data;
+}
+
+/* Weights on their grid: the quantizer with the new ranges gives the fitted codes. */
+static ptq_status apply(graph *g, node_id id, const fitted_weights *f, qplan_entry *e,
+                        ptq_error *err)
+{
+    const node *n = graph_node_const(g, id);
+    blob *weight = blob_copy_of(f->weight, (size_t)f->rows * (size_t)f->size * sizeof(float));
+    blob *bias = shifted_bias(g, n, f->shift, f->rows);
+    if (!weight || !bias) {
+        blob_unref(&weight);
+        blob_unref(&bias);
+        return error_no_memory(err, 0, "weights");
+    }
+    replace_constant(g, n->inputs[1], weight);
+    replace_constant(g, n->inputs[2], bias);
+    memcpy(e->weight.amax, f->amax, (size_t)f->rows * sizeof(float));
+    return PTQ_OK;
+}
+
+static bool has_own_bias(const graph *g, const node *n)
+{
+    node_id readers[2];
+    return n->n_inputs > 2 && graph_is_const(g, n->inputs[2]) &&
+           graph_consumers(g, n->inputs[2], readers, 2) == 1;
+}
+
+static ptq_status fit_layer(graph *g, const patch_layer *l, qplan_entry *e, json_t *report,
+                            ptq_error *err)
+{
+    const node *n = graph_node_const(g, l->node);
+    fit_input in = {.stats = l,
+                    .weight = blob_data(graph_tensor_const(g, n->inputs[1])->data),
+                    .amax_before = e->weight.amax,
+                    .rows = l->rows,
+                    .num_bits = e->weight.num_bits};
+    fitted_weights f;
+    PTQ_TRY(fit_weights(&in, &f, err));
+    bool is_better = f.error_after < f.error_before;
+    ptq_status st = is_better ? apply(g, l->node, &f, e, err) : PTQ_OK;
+    json_array_append_new(report, json_pack("{s:s,s:f,s:f,s:b}", "layer", e->layer, "error_before",
+                                            f.error_before, "error_after", f.error_after, "kept",
+                                            is_better));
+    fitted_weights_clear(&f);
+    return st;
+}
+
+/* The layers of one pass over the images: entries[k] of the plan, as many as fit. */
+typedef struct pass {
+    patch_layer *layers;
+    int *entries;
+    int n;
+} pass;
+
+static int fill_pass(const graph *g, const qplan *plan, int first, pass *p)
+{
+    size_t bytes = 0;
+    int i = first;
+    p->n = 0;
+    for (; i < plan->n_entries; i++) {
+        const qplan_entry *e = &plan->entries[i];
+        node_id id = graph_find_node(g, e->layer);
+        if (!can_fit(g, e, id) || !has_own_bias(g, graph_node_const(g, id)))
+            continue;
+        size_t own = patch_stats_bytes(g, id);
+        if (bytes + own > PASS_BYTES)
+            break;
+        bytes += own;
+        p->layers[p->n] = (patch_layer){.node = id, .amax = e->input.amax[0]};
+        p->entries[p->n++] = i;
+    }
+    return i;
+}
+
+static ptq_status run_pass(const recover_input *in, graph *g, qplan *plan, const pass *p,
+                           json_t *report, ptq_error *err)
+{
+    patch_input patches = {g, in->images, in->image_size, in->n_images, in->env};
+    ptq_status st = patch_stats_collect(&patches, p->layers, p->n, err);
+    for (int i = 0; i < p->n && st == PTQ_OK; i++) {
+        env_progress(in->env, "fitting weights", (size_t)i, (size_t)p->n);
+        st = env_check_cancel(in->env, err);
+        if (st == PTQ_OK)
+            st = fit_layer(g, &p->layers[i], &plan->entries[p->entries[i]], report, err);
+    }
+    env_progress(in->env, "fitting weights", 1, 1);
+    for (int i = 0; i < p->n; i++)
+        patch_layer_clear(&p->layers[i]);
+    return st;
+}
+
+ptq_status recover_weights(const recover_input *in, graph *g, qplan *plan, json_t **report,
+                           ptq_error *err)
+{
+    size_t n = (size_t)plan->n_entries;
+    json_t *list = json_array();
+    pass p = {mem_array(n, sizeof *p.layers), mem_array(n, sizeof *p.entries), 0};
+    ptq_status st = p.layers && p.entries && list
+                        ? PTQ_OK
+                        : error_no_memory(err, n * sizeof *p.layers, "a fit");
+    for (int first = 0; st == PTQ_OK && first < plan->n_entries;) {
+        first = fill_pass(g, plan, first, &p);
+        if (p.n == 0)
+            break;
+        st = run_pass(in, g, plan, &p, list, err);
+    }
+    mem_free(p.layers);
+    mem_free(p.entries);
+    if (st == PTQ_OK)
+        *report = list;
+    else
+        json_decref(list);
+    return st;
+}
