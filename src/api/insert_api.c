@@ -16,6 +16,8 @@
 struct inserted {
     graph *plain; /* the float graph, for the way back; of the size that the plan needs */
     qplan plan;
+    descriptor *inputs;   /* per entry, then per extra: what the ranges were found by */
+    descriptor *weights;  /* per entry */
     ptq_error not_a_file; /* code PTQ_OK: everything can be written */
 };
 
@@ -31,6 +33,8 @@ void inserted_destroy(inserted *i)
         return;
     graph_destroy(i->plain);
     quant_plan_clear(&i->plan);
+    mem_free(i->inputs);
+    mem_free(i->weights);
     mem_free(i);
 }
 
@@ -58,6 +62,26 @@ static ptq_status apply_plan(ptq_model *m, ptq_error *err)
     return PTQ_OK;
 }
 
+/* A plan has the points in their order: main ones as entries, the others as extras. */
+static ptq_status keep_descriptors(inserted *i, const quant_points *points, ptq_error *err)
+{
+    size_t n = (size_t)i->plan.n_entries + (size_t)i->plan.n_extras;
+    int entry = 0, extra = i->plan.n_entries;
+    i->inputs = mem_array(n, sizeof *i->inputs);
+    i->weights = mem_array(n, sizeof *i->weights);
+    if (!i->inputs || !i->weights)
+        return error_no_memory(err, n * sizeof *i->inputs, "quantizers");
+    for (int k = 0; k < points->n; k++) {
+        const quant_point *p = &points->items[k];
+        if (p->kept != QUANT_NOT_KEPT)
+            continue;
+        if (!p->is_extra)
+            i->weights[entry] = p->weight_desc;
+        i->inputs[p->is_extra ? extra++ : entry++] = p->input_desc;
+    }
+    return PTQ_OK;
+}
+
 static ptq_status insert_into(ptq_model *m, quant_setup *s, const ptq_insert_options *o,
                               const quant_target *target, api_call *call, ptq_error *err)
 {
@@ -74,6 +98,8 @@ static ptq_status insert_into(ptq_model *m, quant_setup *s, const ptq_insert_opt
     ptq_status status = quant_setup_copy(s, m->clean, &i->plain, err);
     if (status == PTQ_OK)
         status = quant_plan_build(m->clean, &s->points, s->ranges, &s->options, &i->plan, err);
+    if (status == PTQ_OK)
+        status = keep_descriptors(i, &s->points, err);
     if (status != PTQ_OK) {
         inserted_destroy(i);
         return status;
@@ -236,8 +262,25 @@ ptq_status ptq_enable_quantizers(ptq_model *m, const ptq_layers *which, ptq_role
 
 /* ---------------------------------------------------------------- reading */
 
-/* Quantizer `i` of a plan; NULL when there are fewer. */
-static const quantizer *plan_quantizer(const ptq_model *m, int i, ptq_quantizer_place *place)
+/* One quantizer of a plan, and what its range was found by. */
+typedef struct found {
+    const quantizer *quantizer;
+    const descriptor *desc;
+    ptq_quantizer_place place;
+} found;
+
+static ptq_quantizer_place extra_place(const graph *g, const qplan_extra *e)
+{
+    if (e->input_index == QPLAN_OUTPUT)
+        return (ptq_quantizer_place){e->node, "output", e->node, PTQ_OUTPUT};
+    const node *n = graph_node_const(g, graph_find_node(g, e->node));
+    return (ptq_quantizer_place){e->node, graph_op_name(n->op),
+                                 graph_tensor_const(g, n->inputs[e->input_index])->name,
+                                 PTQ_INPUT + e->input_index};
+}
+
+/* Quantizer `i` of the plan; false when there are fewer. */
+static bool find_quantizer(const ptq_model *m, int i, found *out)
 {
     const graph *g = m->inserted->plain;
     const qplan *plan = &m->inserted->plan;
@@ -248,78 +291,81 @@ static const quantizer *plan_quantizer(const ptq_model *m, int i, ptq_quantizer_
         for (int r = 0; r < 2; r++) {
             if (!both[r]->amax || i-- > 0)
                 continue;
-            *place = (ptq_quantizer_place){e->layer, graph_op_name(n->op),
-                                           graph_tensor_const(g, n->inputs[r])->name,
-                                           r ? PTQ_WEIGHT : PTQ_INPUT};
-            return both[r];
+            *out = (found){both[r],
+                           r ? &m->inserted->weights[k] : &m->inserted->inputs[k],
+                           {e->layer, graph_op_name(n->op),
+                            graph_tensor_const(g, n->inputs[r])->name, r ? PTQ_WEIGHT : PTQ_INPUT}};
+            return true;
         }
     }
     for (int k = 0; k < plan->n_extras; k++) {
         const qplan_extra *e = &plan->extras[k];
         if (!e->input.amax || i-- > 0)
             continue;
-        if (e->input_index == QPLAN_OUTPUT) {
-            *place = (ptq_quantizer_place){e->node, "output", e->node, PTQ_OUTPUT};
-            return &e->input;
-        }
-        const node *n = graph_node_const(g, graph_find_node(g, e->node));
-        *place = (ptq_quantizer_place){e->node, graph_op_name(n->op),
-                                       graph_tensor_const(g, n->inputs[e->input_index])->name,
-                                       PTQ_INPUT + e->input_index};
-        return &e->input;
+        *out = (found){&e->input, &m->inserted->inputs[plan->n_entries + k], extra_place(g, e)};
+        return true;
     }
-    return NULL;
+    return false;
 }
 
 int ptq_n_quantizers(const ptq_model *m)
 {
-    ptq_quantizer_place ignored;
+    found ignored;
     int n = 0;
     if (!m->inserted)
         return file_n_quantizers(m->clean);
-    while (plan_quantizer(m, n, &ignored))
+    while (find_quantizer(m, n, &ignored))
         n++;
     return n;
 }
 
-static ptq_status make_quantizer(const quantizer *z, ptq_quantizer **out, ptq_error *err)
+/* What the plan knows of a quantizer, and of a descriptor what says how its range was found. */
+static ptq_status make_quantizer(const quantizer *z, const descriptor *from, ptq_quantizer **out,
+                                 ptq_error *err)
 {
     uint32_t axes = quantizer_axes(z);
-    ptq_quant_desc d;
-    ptq_quant_desc_init(&d);
+    descriptor d = from ? *from : descriptor_plain();
     d.num_bits = z->num_bits;
     d.n_amax = z->n_amax;
-    d.amax = z->amax;
+    d.amax = z->amax[0];
+    d.amax_list = z->amax;
+    d.scale_amax = 1;
     d.is_unsigned = z->is_unsigned;
-    d.narrow_range = z->narrow_range;
-    d.learn_amax = z->only_clips;
-    for (int i = 0; i < PTQ_MAX_AXES; i++)
+    d.narrow_range = z->narrow_range && !d.if_clip;
+    d.disabled = !z->enabled;
+    d.if_calib = false;
+    d.n_axis = 0;
+    for (int i = 0; i < SHAPE_MAX_RANK; i++)
         if (axes >> i & 1)
             d.axis[d.n_axis++] = i;
-    PTQ_TRY(ptq_quantizer_create(&d, out, err));
-    ptq_quantizer_set_state(*out, (ptq_quantizer_state){.disabled = !z->enabled,
-                                                        .if_quant = !z->only_clips,
-                                                        .if_clip = z->only_clips});
-    return PTQ_OK;
+    ptq_quantizer *q = mem_zalloc(sizeof *q);
+    if (!q)
+        return error_no_memory(err, sizeof *q, "a quantizer");
+    ptq_status status = tensor_quantizer_create(&d, true, &q->q, err);
+    if (status == PTQ_OK)
+        *out = q;
+    else
+        mem_free(q);
+    return status;
 }
 
 ptq_status ptq_get_quantizer(const ptq_model *m, int i, ptq_quantizer_place *place,
                              ptq_quantizer **out, ptq_error *err)
 {
-    ptq_quantizer_place here = {0};
+    found f = {0};
     if (i < 0 || i >= ptq_n_quantizers(m))
         return error_set(err, PTQ_USAGE, "there is no quantizer %d; there are %d", i,
                          ptq_n_quantizers(m));
-    if (m->inserted) {
-        PTQ_TRY(make_quantizer(plan_quantizer(m, i, &here), out, err));
+    if (m->inserted && find_quantizer(m, i, &f)) {
+        PTQ_TRY(make_quantizer(f.quantizer, f.desc, out, err));
     } else {
         quantizer z = {0};
-        PTQ_TRY(file_quantizer_read(m->clean, i, &z, &here, err));
-        ptq_status status = make_quantizer(&z, out, err);
+        PTQ_TRY(file_quantizer_read(m->clean, i, &z, &f.place, err));
+        ptq_status status = make_quantizer(&z, NULL, out, err);
         mem_free(z.amax);
         PTQ_TRY(status);
     }
     if (place)
-        *place = here;
+        *place = f.place;
     return PTQ_OK;
 }

@@ -152,7 +152,8 @@ static void settings_made_in_c(void **state)
     assert_non_null(strstr(ptq_quantizer_text(q), "5bit fake axis=0 amax=["));
     ptq_quantizer_destroy(q);
     assert_ok(ptq_get_quantizer(m, 2, &place, &q, &err));
-    assert_non_null(strstr(ptq_quantizer_text(q), "6bit fake per-tensor"));
+    assert_non_null(strstr(ptq_quantizer_text(q), "6bit fake per-tensor amax="));
+    assert_non_null(strstr(ptq_quantizer_text(q), "calibrator=HistogramCalibrator quant"));
     ptq_quantizer_destroy(q);
     assert_ok(ptq_get_quantizer(m, 2 * 88 + 3, &place, &q, &err));
     assert_int_equal(place.role, PTQ_OUTPUT);
