@@ -30,7 +30,8 @@ static json_t *quantizer_json(const graph *g, const file_quantizer *q)
     put_real(o, "amax", fmax((double)high, -(double)z.low));
     if (z.n_amax > 1)
         put_real(o, "amax_lowest", (double)low);
-    put_real(o, "scale", step);
+    put_real(o, "step_size", step);
+    put_real(o, "scale", step); /* as ONNX calls it */
     if (z.low < 0)
         put_int(o, "zero_point", (int64_t)llrint(-(double)z.low / step));
     put_int(o, "n_scales", z.n_amax);
@@ -72,6 +73,39 @@ static json_t *file_quantizers(const graph *g)
     return list;
 }
 
+/* What the plan says of a point's quantizers beside their descriptors: the ranges. A plan has main
+ * points as entries and then the others, each in the points' order. */
+static void add_ranges(json_t *list, const json_t *plan, size_t n_entries)
+{
+    static const char *const roles[] = {"input", "weight"};
+    size_t entry = 0, extra = n_entries;
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        json_t *point = json_array_get(list, i);
+        bool is_extra = json_object_get(point, "input_index") != NULL;
+        const json_t *planned = json_array_get(plan, is_extra ? extra++ : entry++);
+        for (int r = 0; r < 2; r++) {
+            json_t *to = json_object_get(point, roles[r]),
+                   *from = json_object_get(planned, roles[r]);
+            if (json_is_object(to) && json_is_object(from))
+                json_object_update(to, from);
+        }
+    }
+}
+
+/* The ranges of an earlier calibration, so that the tree shows them. */
+static ptq_status read_ranges(const ptq_model *m, const char *path, quant_setup *s, json_t *list,
+                              ptq_error *err)
+{
+    qplan plan;
+    PTQ_TRY(ranges_read(path, &s->ranges, err));
+    PTQ_TRY(quant_plan_build(m->clean, &s->points, s->ranges, &s->options, &plan, err));
+    json_t *planned = quant_plan_write_json(m->clean, &plan);
+    add_ranges(list, planned, (size_t)plan.n_entries);
+    json_decref(planned);
+    quant_plan_clear(&plan);
+    return PTQ_OK;
+}
+
 ptq_status info_quantizers(const ptq_model *m, const ptq_info_options *o, api_call *call,
                            ptq_error *err)
 {
@@ -86,9 +120,14 @@ ptq_status info_quantizers(const ptq_model *m, const ptq_info_options *o, api_ca
         PTQ_TRY(check_output(o->quantizers.save_config, o->force, err));
     quant_setup s;
     PTQ_TRY(quant_setup_open(&s, m, &o->quantizers, target, err));
-    put(call->result, "quantizers", quant_points_write_json(m->clean, &s.points));
+    json_t *list = quant_points_write_json(m->clean, &s.points);
+    put(call->result, "quantizers", list);
     put(call->result, "kept", quant_points_write_kept(&s.points));
-    ptq_status status = quant_setup_report(&s, m, &o->quantizers, target, call, err);
+    ptq_status status = PTQ_OK;
+    if (o->quantizers.calib_from)
+        status = read_ranges(m, o->quantizers.calib_from, &s, list, err);
+    if (status == PTQ_OK)
+        status = quant_setup_report(&s, m, &o->quantizers, target, call, err);
     quant_setup_close(&s);
     return status;
 }

@@ -199,7 +199,6 @@ static json_t *quantizer_json(const quantizer *q)
     if (q->low < 0)
         json_object_set_new(o, "low", json_real((double)q->low));
     json_object_set_new(o, "step_size", json_real(step));
-    json_object_set_new(o, "scale", json_real(1 / step));
     return o;
 }
 

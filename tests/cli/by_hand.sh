@@ -39,11 +39,27 @@ expect_out '      (conv): QuantConv2d('
 expect_out '(_weight_quantizer): TensorQuantizer(8bit fake axis=0 amax=dynamic calibrator=MaxCalibrator quant)'
 expect_out '(0): Conv2d() # float'
 expect_out 'output convolution of the detector'
+run info "$model" --quant --calib-from ranges.json --json
+need_json
+json '0.9 < r["quantizers"][0]["input"]["amax"] <= 1 and len(r["quantizers"][0]["weight"]["amax"]) == 8'
+json 'len(r["groups"]) > 10'
 run $quantize --quant-config info.yaml -o from-info.onnx
 expect_code 0
 run $quantize -o plain.onnx
 expect_code 0
 cmp -s plain.onnx from-info.onnx || fail 'the settings that info saved make another model'
+
+# The other targets replay as well.
+for target in tensorrt11 onnxruntime; do
+    run calibrate "$model" $data --calib-images 4 --target $target -o ranges-$target.json
+    expect_code 0
+    other="quantize $model $data --calib-from ranges-$target.json --no-eval --target $target"
+    run $other --calib entropy --save-config $target.yaml -o $target.onnx
+    expect_code 0
+    run $other --quant-config $target.yaml -o $target.again.onnx
+    expect_code 0
+    cmp -s $target.onnx $target.again.onnx || fail "the model replayed for $target differs"
+done
 
 # What no runtime has: simulated, not written; nothing is left behind.
 cat >low.yaml <<'YAML'
