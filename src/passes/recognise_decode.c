@@ -185,20 +185,21 @@ static bool head_read(const graph *g, node_id id, head *h)
            read_xy(g, concat->inputs[0], h) && read_wh(g, concat->inputs[1], h);
 }
 
+/* The Reshape becomes the decode where it stands, so that the order of the file stays. */
 static ptq_status replace(graph *g, node_id id, const head *h, ptq_error *err)
 {
-    node end = *graph_node_const(g, id);
+    tensor_id anchors;
     shape s = shape_make(2, (const int64_t[]){h->na, 2});
-    const char *name = name_with_suffix(g, end.name, ".anchors");
+    const char *name = name_with_suffix(g, graph_node_const(g, id)->name, ".anchors");
     if (!name)
         return error_no_memory(err, 0, "a name");
-    tensor_id inputs[2] = {h->raw, TENSOR_NONE};
-    PTQ_TRY(graph_add_const_copy(g, name, DTYPE_F32, &s, h->anchors, &inputs[1], err));
-    end.op = GRAPH_OP_YOLO_DECODE;
-    end.n_inputs = 2;
-    end.inputs = inputs;
-    end.attr = (op_attr){.decode = {(int)h->na, (int)h->no, h->stride}};
-    return node_replace(g, id, &end, err);
+    PTQ_TRY(graph_add_const_copy(g, name, DTYPE_F32, &s, h->anchors, &anchors, err));
+    node *end = graph_node(g, id); /* it has two inputs already */
+    end->op = GRAPH_OP_YOLO_DECODE;
+    end->inputs[0] = h->raw;
+    end->inputs[1] = anchors;
+    end->attr = (op_attr){.decode = {(int)h->na, (int)h->no, h->stride}};
+    return PTQ_OK;
 }
 
 ptq_status pass_recognise_decode(graph *g, ptq_error *err)
