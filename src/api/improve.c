@@ -34,7 +34,7 @@ static const effort *effort_of(const improve_job *j)
 /* Not when the original is to be followed, or its float weights restored. */
 static bool can_fit_weights(const improve_job *j)
 {
-    return effort_of(j)->fit_images > 0 && !j->options->quant.compat_pytorch &&
+    return effort_of(j)->fit_images > 0 && !j->on_codes && !j->options->quant.compat_pytorch &&
            !j->options->quant.float_weights;
 }
 
@@ -64,8 +64,10 @@ static void mark_kept(const improve_job *j, const qplan *plan, const keep_path *
     for (int i = 0; i < path->n_entries; i++)
         for (int k = 0; k < j->setup->points.n; k++) {
             quant_point *p = &j->setup->points.items[k];
-            if (!p->is_extra && strcmp(p->layer, plan->entries[path->entries[i]].layer) == 0)
-                p->kept = QUANT_KEPT_SEARCH;
+            if (p->is_extra || strcmp(p->layer, plan->entries[path->entries[i]].layer) != 0)
+                continue;
+            p->kept = QUANT_KEPT_SEARCH;
+            p->group = -1;
         }
 }
 

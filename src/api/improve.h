@@ -13,6 +13,7 @@ typedef struct improve_job {
     const ptq_quantize_options *options;
     quant_setup *setup; /* points of kept layers are marked */
     api_call *call;     /* reports go into its result */
+    bool on_codes;      /* the target computes on unsigned codes throughout: nothing is fitted */
     graph **recovered;  /* out: the cleaned graph with other weights, or untouched */
 } improve_job;
 

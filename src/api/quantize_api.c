@@ -82,7 +82,8 @@ static ptq_status make_plan(job *j, qplan *plan, ptq_error *err)
                            .codes = &s->codes,
                            .ranges = s->ranges,
                            .options = &s->options};
-    improve_job work = {j->model, j->options, &j->setup, j->call, &j->recovered};
+    improve_job work = {j->model, j->options,          &j->setup,
+                        j->call,  j->target->on_codes, &j->recovered};
     ptq_status status = improve_plan(&work, plan, err);
     if (status == PTQ_OK && j->target->on_codes)
         status = code_plan_complete(&codes, plan, err);

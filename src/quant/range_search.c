@@ -62,7 +62,8 @@ static void list_choice(searcher *s, int entry)
     const quantizer *q = &s->plan->entries[entry].input;
     choice c = {.group = s->group_of_entry[entry]};
     bool is_free = false;
-    if (!q->enabled || c.group < 0 || q->amax[0] <= 0)
+    bool is_plain = q->enabled && q->n_amax == 1 && !q->is_unsigned && !q->only_clips;
+    if (!is_plain || c.group < 0 || q->amax[0] <= 0)
         return;
     for (int i = 0; i < s->n_choices; i++)
         if (s->choices[i].group == c.group)

@@ -19,7 +19,8 @@ static bool can_fit(const graph *g, const qplan_entry *e, node_id id)
     node_id readers[2];
     const quantizer *w = &e->weight, *x = &e->input;
     return w->enabled && w->axis == 0 && w->num_bits <= 8 && !w->is_unsigned && x->enabled &&
-           x->num_bits == 8 && !x->is_unsigned &&
+           x->num_bits == 8 && !x->is_unsigned && x->n_amax == 1 && !x->only_clips &&
+           !w->only_clips && !w->several_axes &&
            graph_consumers(g, graph_node_const(g, id)->inputs[1], readers, 2) == 1;
 }
 
