@@ -6,13 +6,20 @@
 #include "quant/range_search.h"
 #include "quant/recover.h"
 
-/* What the efforts mean: images that weights are fitted on, and that trials are held on. */
+/* What the efforts mean: images that weights are fitted on, and that trials are held on, for
+ * networks up to LIGHT; heavier ones get fewer, so that it stays minutes. And the second moments of
+ * a layer that is still fitted. */
 typedef struct effort {
     const char *name;
     int fit_images, trial_images;
+    size_t most_bytes;
 } effort;
 
-static const effort EFFORTS[] = {{"quick", 0, 12}, {"default", 64, 12}, {"thorough", 256, 32}};
+static const effort EFFORTS[] = {{"quick", 0, 12, 0},
+                                 {"default", 64, 12, (size_t)24 << 20},
+                                 {"thorough", 256, 32, (size_t)400 << 20}};
+enum { LEAST_FIT = 16, LEAST_TRIAL = 2 };
+#define LIGHT 3e9 /* multiply-accumulates per image */
 
 /* At most this share of the layers stays in 16 bit without being asked for; under a budget, this.
  */
@@ -29,6 +36,21 @@ static const effort *effort_of(const improve_job *j)
         if (strcmp(j->options->effort, EFFORTS[i].name) == 0)
             return &EFFORTS[i];
     return &EFFORTS[0];
+}
+
+/* `n` images for a light network, fewer for this one. */
+static ptq_status scale_images(const improve_job *j, int n, int least, int *out, ptq_error *err)
+{
+    graph *g;
+    int size = j->setup->image_size;
+    shape one = shape4(1, 3, size, size);
+    PTQ_TRY(graph_copy(j->model->clean, &g, err));
+    ptq_status status = graph_set_input_shape(g, &one, err);
+    double macs = status == PTQ_OK ? graph_macs(g) : 0;
+    graph_destroy(g);
+    int fewer = macs > LIGHT ? (int)(n * LIGHT / macs) : n;
+    *out = fewer > least ? fewer : least;
+    return status;
 }
 
 /* Not when the original is to be followed, or its float weights restored. */
@@ -48,11 +70,14 @@ static ptq_status fit_weights_of(const improve_job *j, qplan *plan, const datase
                                  ptq_error *err)
 {
     json_t *report = NULL;
+    int n_images = 0;
+    PTQ_TRY(scale_images(j, effort_of(j)->fit_images, LEAST_FIT, &n_images, err));
     PTQ_TRY(graph_copy(j->model->clean, j->recovered, err));
     recover_input in = {.points = &j->setup->points,
                         .images = images,
                         .image_size = j->setup->image_size,
-                        .n_images = effort_of(j)->fit_images,
+                        .n_images = n_images,
+                        .most_bytes = effort_of(j)->most_bytes,
                         .env = &j->call->env};
     PTQ_TRY(recover_weights(&in, *j->recovered, plan, &report, err));
     put(j->call->result, "recovered", report);
@@ -120,10 +145,12 @@ static ptq_status improve_with(const improve_job *j, qplan *plan, const dataset 
                                ptq_error *err)
 {
     trials *t;
+    int n_images = 0;
+    PTQ_TRY(scale_images(j, effort_of(j)->trial_images, LEAST_TRIAL, &n_images, err));
     trials_input in = {.original = j->model->clean,
                        .images = images,
                        .image_size = j->setup->image_size,
-                       .n_images = effort_of(j)->trial_images,
+                       .n_images = n_images,
                        .env = &j->call->env};
     PTQ_TRY(trials_create(&in, &t, err));
     ptq_status status = PTQ_OK;

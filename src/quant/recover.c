@@ -12,9 +12,9 @@
 
 /* Whether a layer can be fitted: a plain convolution with weights of its own, quantized per output
  * channel from -bound to bound, behind a signed input of 8 bits. */
-static bool can_fit(const graph *g, const qplan_entry *e, node_id id)
+static bool can_fit(const graph *g, const qplan_entry *e, node_id id, size_t most_bytes)
 {
-    if (id == NODE_NONE || patch_stats_bytes(g, id) > PASS_BYTES)
+    if (id == NODE_NONE || patch_stats_bytes(g, id) > most_bytes)
         return false;
     node_id readers[2];
     const quantizer *w = &e->weight, *x = &e->input;
@@ -91,6 +91,7 @@ typedef struct pass {
     patch_layer *layers;
     int *entries;
     int n;
+    size_t most_bytes;
 } pass;
 
 static int fill_pass(const graph *g, const qplan *plan, int first, pass *p)
@@ -101,7 +102,7 @@ static int fill_pass(const graph *g, const qplan *plan, int first, pass *p)
     for (; i < plan->n_entries; i++) {
         const qplan_entry *e = &plan->entries[i];
         node_id id = graph_find_node(g, e->layer);
-        if (!can_fit(g, e, id) || !has_own_bias(g, graph_node_const(g, id)))
+        if (!can_fit(g, e, id, p->most_bytes) || !has_own_bias(g, graph_node_const(g, id)))
             continue;
         size_t own = patch_stats_bytes(g, id);
         if (bytes + own > PASS_BYTES)
@@ -135,7 +136,8 @@ ptq_status recover_weights(const recover_input *in, graph *g, qplan *plan, json_
 {
     size_t n = (size_t)plan->n_entries;
     json_t *list = json_array();
-    pass p = {mem_array(n, sizeof *p.layers), mem_array(n, sizeof *p.entries), 0};
+    pass p = {mem_array(n, sizeof *p.layers), mem_array(n, sizeof *p.entries), 0,
+              in->most_bytes < PASS_BYTES ? in->most_bytes : PASS_BYTES};
     ptq_status st = p.layers && p.entries && list
                         ? PTQ_OK
                         : error_no_memory(err, n * sizeof *p.layers, "a fit");

@@ -13,7 +13,8 @@ typedef struct recover_input {
     const quant_points *points;
     const dataset *images; /* for calibration */
     int image_size;
-    int n_images; /* that patches are looked at in */
+    int n_images;      /* that patches are looked at in */
+    size_t most_bytes; /* for the moments of a layer: the time grows with their power 1.5 */
     const ptq_env *env;
 } recover_input;
 
