@@ -226,7 +226,7 @@ typedef struct ptq_quantize_options {
     double max_ms;          /* most accurate choice of 16-bit layers within this time; 0: none */
     const char *metric;     /* what ranking and gate go by: "map", or "fidelity" (mAP against the
                                float model's own detections: no labels needed) */
-    const char *effort;     /* "quick", "default", "thorough" */
+    const char *effort;     /* "quick" (unless said otherwise), "default", "thorough" */
     const char *report_dir; /* report.json and page; or NULL */
     bool evaluate;          /* measure FP32, 16-bit and INT8 at the end */
     bool simulate;          /* no file: the quantizers are measured in float, whatever they say */

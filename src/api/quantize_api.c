@@ -30,7 +30,7 @@ void ptq_quantize_options_init(ptq_quantize_options *o)
                                 .target = "tensorrt10",
                                 .form = form_defaults(),
                                 .max_drop = -1,
-                                .effort = "default",
+                                .effort = "quick",
                                 .metric = "map",
                                 .evaluate = true};
 }

@@ -220,6 +220,7 @@ static void a_file_is_undone(void **state)
     o.quant.calib_images = 4;
     o.output = file;
     o.evaluate = false;
+    o.effort = "quick"; /* others may keep layers in 16 bit */
     o.force = true;
     for (int is_float = 0; is_float < 2; is_float++) {
         o.quant.float_weights = is_float;
