@@ -20,7 +20,7 @@ for page in README.md README.zh-CN.md docs/tour.md docs/from-pytorch-quantizatio
 done
 for page in README.md README.zh-CN.md $(cd "$SOURCE" && echo docs/*.md); do
     folder=$(dirname "$SOURCE/$page")
-    for link in $(grep -oE '\]\([^)#:]+\)' "$SOURCE/$page" | tr -d '])('); do
+    for link in $(grep -vE '^    ' "$SOURCE/$page" | grep -oE '\]\([^)#:]+\)' | tr -d '])('); do
         [ -e "$folder/$link" ] || fail "$page links to $link, which is not there"
     done
 done
