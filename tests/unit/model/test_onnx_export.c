@@ -288,7 +288,7 @@ static void add_images(graph *g, tensor_id x)
                                   .nearest = RESIZE_ROUND_PREFER_FLOOR,
                                   .size = {5, 13}}};
     keep(g, unary(g, GRAPH_OP_RESIZE, "linear", x, resize));
-    keep(g, unary(g, GRAPH_OP_SPACE_TO_DEPTH, "reorg", x, (op_attr){.space = {2}}));
+    keep(g, unary(g, GRAPH_OP_SPACE_TO_DEPTH, "reorg", x, (op_attr){.space = {.block = 2}}));
     op_attr split = {.axis = {.axis = 1, .n_splits = 2, .split = {1, 3}}};
     shape unknown = {.rank = 1, .dim = {-1}};
     tensor_id parts[2];
@@ -597,9 +597,10 @@ static void quantizers_are_written(void **state)
                                                     .random_bias = true,
                                                     .rng = &rng}));
         float in[1] = {4}, w[8] = {1, 1, 0.5f, 1, 2, 1, 1, 1};
-        qplan_entry entry = {.layer = "model.0.conv",
-                             .input = {true, 8, false, false, -1, 1, in},
-                             .weight = {true, 8, false, false, 0, 8, w}};
+        qplan_entry entry = {
+            .layer = "model.0.conv",
+            .input = {.enabled = true, .num_bits = 8, .axis = -1, .n_amax = 1, .amax = in},
+            .weight = {.enabled = true, .num_bits = 8, .axis = 0, .n_amax = 8, .amax = w}};
         qplan plan = {.entries = &entry, .n_entries = 1, .float_weights = with_floats};
         assert_ok(pass_insert_qdq(g, &plan, &err));
         export(g, temp_file(dir, "q.onnx", path), (onnx_export_options){.image_size = SIZE});

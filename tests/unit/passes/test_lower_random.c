@@ -147,7 +147,7 @@ static void add_split(maker *m, value x)
 static void add_mover(maker *m)
 {
     value x = pick(m);
-    op_attr perm = {.perm = {4, {0, 1, 3, 2}}}, space = {.space = {2}};
+    op_attr perm = {.perm = {4, {0, 1, 3, 2}}}, space = {.space = {.block = 2}};
     switch (draw(m, 6)) {
     case 0:
         add_value(m, make_max_pool(m->g, new_name(m, "pool"), x.id, 3, 1), x.channels, x.size);
