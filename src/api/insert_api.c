@@ -105,16 +105,15 @@ static ptq_status insert_into(ptq_model *m, quant_setup *s, const ptq_insert_opt
         return status;
     }
     m->inserted = i;
+    put_int(call->result, "quantized_layers", i->plan.n_entries);
+    put(call->result, "kept_layers", quant_points_write_kept(&s->points)); /* names of m->clean */
+    put(call->result, "quantizers", quant_plan_write_json(i->plain, &i->plan));
     status = apply_plan(m, err);
     if (status != PTQ_OK) {
         inserted_destroy(i);
         m->inserted = NULL;
-        return status;
     }
-    put_int(call->result, "quantized_layers", i->plan.n_entries);
-    put(call->result, "kept_layers", quant_points_write_kept(&s->points));
-    put(call->result, "quantizers", quant_plan_write_json(i->plain, &i->plan));
-    return PTQ_OK;
+    return status;
 }
 
 ptq_status ptq_insert_quantizers(ptq_model *m, const ptq_insert_options *o, const ptq_env *env,
