@@ -128,7 +128,8 @@ static void others_suppressions_are_left_out(void **state)
     onnx_export_options o = options();
     assert_ok(onnx_export(g, path, &o, NULL, &err));
     Onnx__ModelProto *file = unpack(path);
-    file->n_metadata_props = 0;
+    for (size_t i = 0; i < file->n_metadata_props; i++)
+        file->metadata_props[i]->key[0] = '?';
     pack(file, path);
     int warnings = 0;
     ptq_env env = {.log = count_warning, .user = &warnings, .threads = 1};
