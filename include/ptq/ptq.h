@@ -53,6 +53,7 @@ typedef struct ptq_load_options {
     const char *cfg;     /* build from this yolov7.yaml, load the weights by name; or NULL */
     size_t max_bytes;    /* refuse larger files and tensors; 0: 4 GiB */
     size_t max_depth;    /* nesting of a checkpoint; 0: 1000 */
+    bool keep_unfused;   /* keep the network as it stands in the file, too; ptq_info() needs it */
 } ptq_load_options;
 
 /* Reads a .pt checkpoint or an ONNX file, told apart by content. Nothing in the file is executed.

@@ -193,6 +193,10 @@ static ptq_status describe(api_call *call, ptq_model *m, const ptq_info_options 
 ptq_status ptq_info(ptq_model *m, const ptq_info_options *o, const ptq_env *env, ptq_result **out,
                     ptq_error *err)
 {
+    if (!m->file->graph)
+        return error_set(err, PTQ_USAGE,
+                         "'%s' was loaded without keep_unfused; ptq_info() needs it",
+                         m->file->path);
     api_call call;
     PTQ_TRY(api_begin(&call, "info", env, err));
     ptq_status status = describe(&call, m, o, err);

@@ -1,22 +1,35 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "api/model_handle.h"
 
+#include "base/clock.h"
 #include "base/env.h"
 #include "base/file.h"
 #include "base/mem.h"
+
+/* The graph that will be fused: weights that only it holds are then changed in place. */
+static ptq_status take_graph(ptq_model *m, bool keep_unfused, ptq_error *err)
+{
+    if (keep_unfused)
+        return graph_copy(m->file->graph, &m->clean, err);
+    m->clean = m->file->graph;
+    m->file->graph = NULL;
+    return PTQ_OK;
+}
 
 ptq_status ptq_model_load(const char *path, const ptq_load_options *options, const ptq_env *env,
                           ptq_model **out, ptq_error *err)
 {
     model_options o = {0};
+    bool keep_unfused = options && options->keep_unfused;
     if (options)
         o = (model_options){options->weights, options->cfg, options->max_bytes, options->max_depth};
     ptq_model *m = mem_zalloc(sizeof *m);
     if (!m)
         return error_no_memory(err, sizeof *m, "a model");
+    double start = clock_ms();
     ptq_status status = model_load(path, &o, env, &m->file, err);
     if (status == PTQ_OK) { /* messages before this one name the file */
-        status = graph_copy(m->file->graph, &m->clean, err);
+        status = take_graph(m, keep_unfused, err);
         if (status == PTQ_OK)
             status = passes_clean(m->clean, err);
         if (status != PTQ_OK)
@@ -26,6 +39,7 @@ ptq_status ptq_model_load(const char *path, const ptq_load_options *options, con
         ptq_model_destroy(m);
         return status;
     }
+    m->load_ms = clock_ms() - start;
     *out = m;
     return PTQ_OK;
 }

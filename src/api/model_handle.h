@@ -11,9 +11,10 @@
 typedef struct inserted inserted; /* insert_api.c */
 
 struct ptq_model {
-    model *file;        /* as read */
+    model *file;        /* as read; its graph only when it was asked for */
     graph *clean;       /* its graph folded and fused (passes_clean), Q/DQ kept; with the quantizers
                            that were inserted */
+    double load_ms;     /* what reading and fusing took */
     inserted *inserted; /* what ptq_insert_quantizers() put there; NULL: nothing */
 };
 

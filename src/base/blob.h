@@ -6,6 +6,7 @@
 #ifndef BASE_BLOB_H
 #define BASE_BLOB_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 typedef struct blob blob;
@@ -13,9 +14,14 @@ typedef struct blob blob;
 blob *blob_create(size_t bytes);       /* zeroed; NULL when out of memory */
 blob *blob_create_unset(size_t bytes); /* for who sets all bytes himself */
 blob *blob_copy_of(const void *data, size_t bytes);
+/* `bytes` of `whole` from `offset` (a multiple of 64) on, which holds `whole` as long as it lives;
+ * the next slice begins blob_slice_bytes(bytes) behind. */
+blob *blob_slice(blob *whole, size_t offset, size_t bytes);
+size_t blob_slice_bytes(size_t bytes);
 blob *blob_ref(blob *b);   /* returns b; NULL allowed */
 void blob_unref(blob **b); /* nulls the caller's pointer; NULL allowed */
 void *blob_data(const blob *b);
 size_t blob_size(const blob *b);
+bool blob_is_shared(const blob *b); /* somebody else holds it, too */
 
 #endif

@@ -54,6 +54,7 @@ static void init(void *args)
 {
     info_args *a = args;
     ptq_info_options_init(&a->info);
+    a->load.keep_unfused = true;
 }
 
 static ptq_status run(const cli *c, const void *args, ptq_result **out, ptq_error *err)

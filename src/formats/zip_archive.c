@@ -18,6 +18,8 @@ struct zip_archive {
     char *path;
     record *records;
     int n_records;
+    char *bytes; /* of the record read last; NULL: none yet */
+    size_t capacity;
 };
 
 static ptq_status read_directory(zip_archive *z, ptq_error *err)
@@ -77,6 +79,7 @@ void zip_archive_destroy(zip_archive *z)
         return;
     if (z->zip)
         zip_discard(z->zip);
+    mem_free(z->bytes);
     mem_free(z->records);
     mem_free(z->path);
     mem_free(z);
@@ -133,17 +136,16 @@ ptq_status zip_archive_read(zip_archive *z, int i, size_t max_bytes, char **data
         return error_set(err, PTQ_LIMIT,
                          "record '%s' of '%s' has %" PRIu64 " bytes, more than the limit of %zu",
                          r->name, z->path, r->size, max_bytes);
-    char *buffer = mem_alloc((size_t)r->size + 1);
+    char *buffer = mem_grow(z->bytes, &z->capacity, (size_t)r->size + 1, 1);
     if (!buffer)
         return error_no_memory(err, r->size, r->name);
+    z->bytes = buffer;
     read_result result = read_bytes(z, i, buffer);
     bool is_bad_crc = result == READ_BAD_CRC;
-    if (result == READ_FAILED || (is_bad_crc && !r->is_stored)) {
-        mem_free(buffer);
+    if (result == READ_FAILED || (is_bad_crc && !r->is_stored))
         return error_set(err, PTQ_FORMAT,
                          "record '%s' of '%s' cannot be read: %s; get the file again", r->name,
                          z->path, is_bad_crc ? "its checksum differs" : "it is damaged or cut off");
-    }
     buffer[r->size] = '\0';
     if (crc_matches)
         *crc_matches = !is_bad_crc;

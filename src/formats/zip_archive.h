@@ -24,9 +24,10 @@ int zip_archive_find(const zip_archive *z, const char *name);
 /* Size after unpacking, as the directory claims. */
 uint64_t zip_archive_size(const zip_archive *z, int i);
 
-/* The record's bytes, followed by one NUL that is not counted; mem_free() them. PTQ_LIMIT when
- * larger than max_bytes. *crc_matches (NULL allowed) tells whether the bytes have the recorded
- * checksum; writers exist that record none, so a stored record is given out either way. */
+/* The record's bytes, followed by one NUL that is not counted. They are the archive's, and the
+ * caller may change them, until the next record is read. PTQ_LIMIT when larger than max_bytes.
+ * *crc_matches (NULL allowed) tells whether the bytes have the recorded checksum; writers exist
+ * that record none, so a stored record is given out either way. */
 PTQ_CHECKED ptq_status zip_archive_read(zip_archive *z, int i, size_t max_bytes, char **data,
                                         bool *crc_matches, ptq_error *err);
 

@@ -14,6 +14,8 @@ typedef struct builder {
     network *net;
     pt_state *weights;
     size_t bytes_left; /* for weights */
+    blob *shelf;       /* what the next weights are cut from; NULL: nothing yet */
+    size_t shelf_used;
     arena *names;
     ptq_error *err;
 } builder;

@@ -9,7 +9,7 @@
 #include "model/module_weights.h"
 
 /* Shapes are checked at this size while the graph is made; a multiple of every stride. */
-enum { PROBE_SIZE = 256, MAX_CHAIN = 8 };
+enum { PROBE_SIZE = 256, MAX_CHAIN = 8, SHELF_BYTES = 32 << 20 };
 
 ptq_status build_name(builder *b, const module *m, const char *suffix, const char **name)
 {
@@ -44,6 +44,23 @@ ptq_status build_add(builder *b, const module *m, const tensor_id x[2], const ch
 
 /* ---- weights ---- */
 
+/* Weights lie together: few large pages are had sooner than many small ones. */
+static blob *take_room(builder *b, size_t bytes)
+{
+    size_t room = blob_slice_bytes(bytes);
+    if (!b->shelf || blob_size(b->shelf) - b->shelf_used < room) {
+        blob *shelf = blob_create_unset(room > SHELF_BYTES ? room : SHELF_BYTES);
+        if (!shelf)
+            return NULL;
+        blob_unref(&b->shelf);
+        b->shelf = shelf;
+        b->shelf_used = 0;
+    }
+    blob *data = blob_slice(b->shelf, b->shelf_used, bytes);
+    b->shelf_used += room;
+    return data;
+}
+
 static ptq_status read_param(builder *b, const module *m, const pt_entry *e, size_t count,
                              blob **out)
 {
@@ -52,7 +69,7 @@ static ptq_status read_param(builder *b, const module *m, const pt_entry *e, siz
         return error_set(b->err, PTQ_LIMIT, "the weights of '%s' are larger than the limit",
                          m->path);
     b->bytes_left -= bytes;
-    blob *data = blob_create_unset(bytes);
+    blob *data = take_room(b, bytes);
     if (!data)
         return error_no_memory(b->err, bytes, m->path);
     float *values = blob_data(data);
@@ -357,6 +374,7 @@ ptq_status network_to_graph(network *n, pt_state *weights, size_t max_bytes, gra
         *out = b.g;
     else
         graph_destroy(b.g);
+    blob_unref(&b.shelf);
     arena_destroy(b.names);
     return status;
 }

@@ -19,8 +19,8 @@ struct pt_file {
     bool is_big_endian;
     size_t bytes_left; /* that may still be read */
     int n_bad_checksums;
-    int held; /* the record in `bytes`; -1: none */
-    char *bytes;
+    int held;    /* the record whose bytes `bytes` are; -1: none */
+    char *bytes; /* the archive's */
 };
 
 /* The shortest name that ends with "data.pkl". */
@@ -61,7 +61,6 @@ static ptq_status read_byte_order(pt_file *f, ptq_error *err)
         return PTQ_OK;
     PTQ_TRY(zip_archive_read(f->zip, index, 64, &order, NULL, err));
     f->is_big_endian = strncmp(order, "big", 3) == 0;
-    mem_free(order);
     return PTQ_OK;
 }
 
@@ -72,7 +71,6 @@ static ptq_status read_pickle(pt_file *f, int index, size_t max_depth, ptq_error
     pickle_limits limits = {.max_depth = max_depth < INT_MAX ? (int)max_depth : INT_MAX};
     ptq_status status =
         pickle_parse(data, (size_t)zip_archive_size(f->zip, index), &limits, NULL, &f->doc, err);
-    mem_free(data);
     if (status != PTQ_OK)
         error_context(err, "%s", zip_archive_name(f->zip, index));
     return status;
@@ -113,7 +111,6 @@ void pt_file_close(pt_file *f)
         return;
     pickle_doc_destroy(f->doc);
     zip_archive_destroy(f->zip);
-    mem_free(f->bytes);
     mem_free(f->root);
     mem_free(f);
 }
@@ -146,10 +143,10 @@ static ptq_status hold_storage(pt_file *f, const pickle_storage *s, ptq_error *e
         return PTQ_OK;
     char *bytes;
     bool crc_matches;
+    f->held = -1;
     PTQ_TRY(zip_archive_read(f->zip, index, f->bytes_left, &bytes, &crc_matches, err));
     f->bytes_left -= (size_t)needed;
     f->n_bad_checksums += !crc_matches;
-    mem_free(f->bytes);
     f->bytes = bytes;
     f->held = index;
     if (f->is_big_endian)

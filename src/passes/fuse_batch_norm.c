@@ -9,17 +9,17 @@
 static ptq_status fold(graph *g, const conv_parts *c, node_id conv, node_id bn, ptq_error *err)
 {
     float *scale = mem_array(2 * c->n_out, sizeof *scale);
-    blob *weight = blob_create_unset(c->n_weights * sizeof(float));
+    if (!scale)
+        return error_no_memory(err, 2 * c->n_out * sizeof *scale, "a folded BatchNormalization");
+    blob *weight = NULL;
     ptq_status status = PTQ_OK;
-    if (!scale || !weight) {
-        status = error_no_memory(err, c->n_weights * sizeof(float), "a folded weight");
-        goto done;
-    }
     float *shift = scale + c->n_out;
     const node *norm = graph_node_const(g, bn);
     if (!batch_norm_affine(g, norm, c->n_out, scale, shift))
         goto done;
-    conv_scale_weights(c, scale, blob_data(weight));
+    status = conv_scale_weights(g, c, scale, &weight, err);
+    if (status != PTQ_OK)
+        goto done;
     for (size_t o = 0; c->bias && o < c->n_out; o++)
         shift[o] = scale[o] * c->bias[o] + shift[o];
     conv_change change = {weight, shift, TENSOR_NONE, norm->outputs[0]};

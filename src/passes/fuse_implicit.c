@@ -90,14 +90,13 @@ static ptq_status fold_after(graph *g, node_id conv, ptq_error *err)
     const float *im = constant_of(g, mul, c.n_out, &x);
     if (!im)
         return PTQ_OK;
-    blob *weight = blob_create_unset(c.n_weights * sizeof(float));
     float *bias = c.bias ? mem_array(c.n_out, sizeof *bias) : NULL;
-    ptq_status status = PTQ_OK;
-    if (!weight || (c.bias && !bias)) {
-        status = error_no_memory(err, c.n_weights * sizeof(float), "a folded weight");
+    if (c.bias && !bias)
+        return error_no_memory(err, c.n_out * sizeof *bias, "a folded bias");
+    blob *weight = NULL;
+    ptq_status status = conv_scale_weights(g, &c, im, &weight, err);
+    if (status != PTQ_OK)
         goto done;
-    }
-    conv_scale_weights(&c, im, blob_data(weight));
     for (size_t o = 0; bias && o < c.n_out; o++)
         bias[o] = c.bias[o] * im[o];
     conv_change change = {weight, bias, TENSOR_NONE, graph_node_const(g, mul)->outputs[0]};

@@ -120,18 +120,42 @@ bool conv_read(const graph *g, node_id id, conv_parts *out)
     return c.weight_shape.dim[0] % groups == 0;
 }
 
-void conv_scale_weights(const conv_parts *c, const float *factor, float *dst)
+static void scale(const float *src, size_t n, float factor, float *dst)
+{
+    for (size_t i = 0; i < n; i++)
+        dst[i] = src[i] * factor;
+}
+
+static void scale_weights(const conv_parts *c, const float *factor, float *dst)
 {
     size_t rows = (size_t)c->weight_shape.dim[0], columns = (size_t)c->weight_shape.dim[1];
-    size_t window = c->n_weights / (rows * columns);
-    bool is_conv = c->node.op == GRAPH_OP_CONV;
+    size_t filter = c->n_weights / rows, window = filter / columns;
     size_t group_rows = rows / (size_t)c->node.attr.conv.groups;
-    for (size_t filter = 0; filter < rows * columns; filter++) {
-        size_t row = filter / columns, column = filter % columns, at = filter * window;
-        float f = factor[is_conv ? row : row / group_rows * columns + column];
-        for (size_t i = at; i < at + window; i++)
-            dst[i] = c->weight[i] * f;
+    for (size_t row = 0; row < rows; row++) {
+        size_t at = row * filter;
+        if (c->node.op == GRAPH_OP_CONV) {
+            scale(c->weight + at, filter, factor[row], dst + at);
+            continue;
+        }
+        const float *of_group = factor + row / group_rows * columns;
+        for (size_t column = 0; column < columns; column++, at += window)
+            scale(c->weight + at, window, of_group[column], dst + at);
     }
+}
+
+ptq_status conv_scale_weights(const graph *g, const conv_parts *c, const float *factor,
+                              blob **weight, ptq_error *err)
+{
+    tensor_id id = c->node.inputs[1];
+    blob *own = graph_tensor_const(g, id)->data;
+    bool is_ours = sole_consumer(g, id) != NODE_NONE && !blob_is_shared(own);
+    size_t bytes = c->n_weights * sizeof(float);
+    blob *scaled = is_ours ? blob_ref(own) : blob_create_unset(bytes);
+    if (!scaled)
+        return error_no_memory(err, bytes, "folded weights");
+    scale_weights(c, factor, blob_data(scaled));
+    *weight = scaled;
+    return PTQ_OK;
 }
 
 ptq_status conv_rewrite(graph *g, node_id id, const conv_change *change, ptq_error *err)

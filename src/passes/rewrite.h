@@ -47,8 +47,10 @@ typedef struct conv_parts {
 /* Reads a CONV or CONV_TRANSPOSE whose weight and bias are f32 constants and whose activation is
  * not fused; false for everything else. */
 bool conv_read(const graph *g, node_id id, conv_parts *out);
-/* dst[i] = weight[i] * factor[output channel of i]. */
-void conv_scale_weights(const conv_parts *c, const float *factor, float *dst);
+/* weight[i] * factor[output channel of i]: the same blob where nobody else reads it, so the old
+ * values are lost, else a new one. The caller releases it. */
+PTQ_CHECKED ptq_status conv_scale_weights(const graph *g, const conv_parts *c, const float *factor,
+                                          blob **weight, ptq_error *err);
 
 /* What a folding pass changes in a convolution. */
 typedef struct conv_change {

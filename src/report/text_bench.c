@@ -55,6 +55,7 @@ static void print_run(str *out, const report_view *view, const json_t *run)
         str_addf(out, ", batch %.0f, %.0fx%.0f", batch, size, size);
     str_add(out, "\n");
     print_latency(out, field_at(run, "latency_ms"));
+    double load = field_number(view->result, "load_ms"), first = field_number(run, "first_run_ms");
     double rate = field_number(run, "images_per_s"), rss = field_number(run, "rss_mib");
     double gop = field_number(run, "gop"), share = field_number(run, "peak_fraction");
     if (!isnan(rate))
@@ -64,6 +65,8 @@ static void print_run(str *out, const report_view *view, const json_t *run)
                  gop, gop / field_median(run, "latency_ms") * 1e3, 100 * share);
     if (!isnan(rss))
         str_addf(out, "  memory      %.0f MiB\n", rss);
+    if (!isnan(load) && !isnan(first))
+        str_addf(out, "  start       loaded in %.0f ms, first result %.0f ms later\n", load, first);
     print_layers(out, field_at(run, "layers"));
 }
 

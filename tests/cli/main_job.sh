@@ -72,6 +72,7 @@ json 'len(r["outputs"]) >= 1'
 run bench q.onnx --precision fp32,int8 --imgsz 320 --runs 3 --threads 1 --layers --json
 need_json
 json '[x["precision"] for x in r["runs"]] == ["fp32", "int8"]'
+json 'r["load_ms"] > 0 and all(x["first_run_ms"] > 0 for x in r["runs"])'
 json 'all(x["latency_ms"]["min"] <= x["latency_ms"]["median"] <= x["latency_ms"]["max"] for x in r["runs"])'
 
 # a gate that cannot be met: the file is written, the answer is no

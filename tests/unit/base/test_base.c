@@ -2,6 +2,7 @@
 #include "test.h"
 
 #include "base/arena.h"
+#include "base/blob.h"
 #include "base/file.h"
 #include "base/half.h"
 #include "base/mem.h"
@@ -117,6 +118,24 @@ static void maps_and_arenas_keep_what_they_got(void **state)
     arena_destroy(a);
 }
 
+static void slices_keep_the_whole(void **state)
+{
+    (void)state;
+    assert_int_equal(blob_slice_bytes(0), MEM_PAD);
+    assert_int_equal(blob_slice_bytes(1), MEM_PAD + 64);
+    blob *whole = blob_create(1000), *first = blob_slice(whole, 0, 10);
+    blob *second = blob_slice(whole, blob_slice_bytes(10), 20);
+    assert_true(blob_is_shared(whole));
+    assert_false(blob_is_shared(first));
+    assert_ptr_equal(blob_data(first), blob_data(whole));
+    assert_ptr_equal(blob_data(second), (char *)blob_data(whole) + 128);
+    assert_int_equal(blob_size(second), 20);
+    blob_unref(&first);
+    blob_unref(&whole);
+    memset(blob_data(second), 7, 20); /* a freed whole would be found by the sanitizer */
+    blob_unref(&second);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -126,6 +145,7 @@ int main(void)
         cmocka_unit_test(outputs_are_whole_or_absent),
         cmocka_unit_test(near_words_are_found),
         cmocka_unit_test(maps_and_arenas_keep_what_they_got),
+        cmocka_unit_test(slices_keep_the_whole),
     };
     return cmocka_run_group_tests_name("base", tests, NULL, NULL);
 }

@@ -290,7 +290,6 @@ static void a_real_checkpoint_is_read(void **state)
     assert_true(pickle_int(pickle_get(pickle_attr(model, "yaml"), "nc"), &nc));
     assert_int_equal(nc, 80);
     pickle_doc_destroy(doc);
-    mem_free(data);
     zip_archive_destroy(zip);
 }
 

@@ -32,7 +32,10 @@ static inline archive archive_read(const char *path)
         record *r = &a.records[i];
         r->name = mem_strdup(strchr(zip_archive_name(z, i), '/') + 1);
         r->size = (size_t)zip_archive_size(z, i);
-        assert_ok(zip_archive_read(z, i, SIZE_MAX, &r->data, NULL, &err));
+        char *bytes;
+        assert_ok(zip_archive_read(z, i, SIZE_MAX, &bytes, NULL, &err));
+        r->data = mem_alloc(r->size);
+        memcpy(r->data, bytes, r->size);
     }
     zip_archive_destroy(z);
     return a;

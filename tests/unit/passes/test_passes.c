@@ -74,6 +74,9 @@ static void every_pass_keeps_the_outputs(void **state)
             expect_output(g, want, n, 2e-3);
             graph_destroy(g);
         }
+        expect_output(m->graph, want, n, 0x1p-149); /* copies share weights: none was touched */
+        assert_ok(passes_clean(m->graph, &err));    /* its own weights, in place */
+        expect_output(m->graph, want, n, 2e-3);
         free(want);
         model_destroy(m);
     }

@@ -198,8 +198,10 @@ static void test_bench_and_small_ones(void **state)
 {
     (void)state;
     expect("bench",
-           "{\"schema\":1,\"config\":{\"imgsz\":640,\"batch\":1},\"result\":{\"runs\":["
-           "{\"precision\":\"int8\",\"threads\":2,\"latency_ms\":{\"min\":9.5,\"median\":10,"
+           "{\"schema\":1,\"config\":{\"imgsz\":640,\"batch\":1},\"result\":{\"load_ms\":250.4,"
+           "\"runs\":["
+           "{\"first_run_ms\":99.6,\"precision\":\"int8\",\"threads\":2,\"latency_ms\":{\"min\":9."
+           "5,\"median\":10,"
            "\"mean\":10.5,\"p90\":11,\"p99\":12,\"max\":13},\"images_per_s\":95.2,\"gop\":5,"
            "\"peak_fraction\":0.756,\"rss_mib\":120.2,\"layers\":[{\"name\":\"c\",\"op\":\"Conv\","
            "\"kernel\":\"k\",\"precision\":\"int8\",\"ms\":2,\"gop\":1,\"peak_fraction\":0.5}]}]}}",
@@ -209,6 +211,7 @@ static void test_bench_and_small_ones(void **state)
            "  throughput  95.2 images/s\n"
            "  compute     5.0 Gop in 500.0 Gop/s, 76 % of the peak measured here\n"
            "  memory      120 MiB\n"
+           "  start       loaded in 250 ms, first result 100 ms later\n"
            "  layer  op    kernel  runs in     ms    share  Gop/s  of peak\n"
            "  c      Conv  k       int8     2.000  100.0 %  500.0     50 %\n");
     expect("list", "{\"images\":12,\"output\":\"l.txt\"}", 100, "12 images\nwrote l.txt\n");
