@@ -246,8 +246,10 @@ static verdict run_case(trial *t, bool all)
 /* What cannot be right by design: float tensors are float32 here whatever the file says. */
 static const char *exemption(const char *name)
 {
-    if (str_ends_with(name, "_to_BFLOAT16") || str_ends_with(name, "_to_FLOAT16"))
+    if (strstr(name, "_to_BFLOAT16") || strstr(name, "_to_FLOAT16"))
         return "float16 and bfloat16 tensors are computed as float32";
+    if (strstr(name, "castlike_BFLOAT16_to"))
+        return "the suite stores these bfloat16 values as uint16, against the model's own type";
     if (str_starts_with(name, "test_training_dropout"))
         return "training is out of scope";
     return NULL;
