@@ -20,7 +20,9 @@ typedef struct ptq_env {
     int threads;     /* 0: all cores */
     const char *cpu; /* highest instruction set: "ref", "avx2", "avx512", "avx512vnni", "native";
                         NULL: native */
-    uint64_t seed;   /* for everything that draws */
+    const char *without; /* fusions left out: "activation", "requantize", "movement", "concat",
+                            "winograd", separated by commas; NULL: none */
+    uint64_t seed;       /* for everything that draws */
     void (*log)(void *user, ptq_log_level level, const char *message);
     void (*progress)(void *user, const char *what, size_t done, size_t total);
     void *user;

@@ -5,6 +5,7 @@
 #include "base/env.h"
 #include "base/file.h"
 #include "base/mem.h"
+#include "graph/fusion.h"
 
 /* The graph that will be fused: weights that only it holds are then changed in place. */
 static ptq_status take_graph(ptq_model *m, bool keep_unfused, ptq_error *err)
@@ -105,13 +106,20 @@ ptq_status api_session(const session_request *request, const ptq_env *env, sessi
 {
     cpu_level level;
     PTQ_TRY(cpu_level_parse(env->cpu, &level, err));
+    unsigned without;
+    PTQ_TRY(fusions_parse(env->without, &without, err));
     precision p = resolve_precision(request->graph, request->precision);
     graph *lowered;
     PTQ_TRY(graph_copy(request->graph, &lowered, err));
-    ptq_status status = pass_lower(lowered, p, level >= CPU_AVX512BF16, request->taps, err);
+    lower_options lower = {.precision = p,
+                           .has_bf16 = level >= CPU_AVX512BF16,
+                           .keep = request->taps,
+                           .without = without};
+    ptq_status status = pass_lower(lowered, &lower, err);
     session_options options = {.threads = env_threads(env),
                                .level = level,
                                .exact = request->exact,
+                               .without = without,
                                .taps = request->taps,
                                .n_taps = count_names(request->taps)};
     if (status == PTQ_OK)

@@ -22,6 +22,7 @@ typedef struct general_args {
     const char *color;
     int threads;
     const char *cpu;
+    const char *without;
     uint64_t seed;
 } general_args;
 

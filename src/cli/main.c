@@ -150,6 +150,7 @@ static int run_parsed(const command *cmd, void *args, const parsed *p)
     ptq_env env = {
         .threads = general->threads,
         .cpu = general->cpu,
+        .without = general->without,
         .seed = general->seed,
         .log = console_log,
         .progress = console_progress,

@@ -40,6 +40,12 @@ static const option GENERAL_OPTIONS[] = {
      .preset = "native",
      .help = "highest instruction set to use: ref, avx2, avx512, avx512vnni, avx512bf16 or native; "
              "also PTQ_CPU"},
+    {.name = "without",
+     .type = OPTION_TEXT,
+     .offset = offsetof(general_args, without),
+     .value = "FUSION,...",
+     .help = "compute without these fusions, to see what each brings: activation, requantize, "
+             "movement, concat, winograd"},
     {.name = "seed",
      .type = OPTION_SEED,
      .offset = offsetof(general_args, seed),

@@ -5,6 +5,7 @@
 #include "base/half.h"
 #include "base/mem.h"
 #include "engine/build.h"
+#include "graph/fusion.h"
 
 /* Everything a convolution needs before it is created. */
 typedef struct conv_job {
@@ -58,7 +59,7 @@ conv_desc bind_conv_desc(const builder *b, const node *n)
         d->src.type = DTYPE_BF16;
     } else {
         d->math = CONV_F32;
-        d->is_direct = reads_codes(b, n);
+        d->is_direct = reads_codes(b, n) || b->options->without & FUSION_WINOGRAD;
         d->src.type = d->dst.type = DTYPE_F32;
     }
     return made;

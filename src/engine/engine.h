@@ -40,6 +40,7 @@ typedef struct engine_options {
     cpu_level level;
     bool exact;            /* integer nodes equal the reference bit for bit (activations not
                               approximated, no fusion that changes rounding) */
+    unsigned without;      /* fusions that are left out (graph/fusion.h) */
     const tensor_id *taps; /* tensors to watch; they stay materialised */
     int n_taps;
 } engine_options;

@@ -2,6 +2,7 @@
 /* Which tensors are stored channels-last, and which are written in place into the output of the
  * concatenation that reads them. */
 #include "engine/build.h"
+#include "graph/fusion.h"
 
 static bool is_image_op(graph_op op)
 {
@@ -132,7 +133,8 @@ ptq_status layout_decide(builder *b)
         for (int i = n_nodes - 1; i >= 0; i--)
             changed = mark_node(b, graph_node_const(b->g, (node_id)i)) || changed;
     }
-    for (int i = 0; i < n_nodes; i++) {
+    bool in_place = !(b->options->without & FUSION_CONCAT);
+    for (int i = 0; in_place && i < n_nodes; i++) {
         const node *n = graph_node_const(b->g, (node_id)i);
         if (!n->is_dead && n->op == GRAPH_OP_CONCAT)
             place_parts(b, n);

@@ -63,8 +63,10 @@ ptq_status session_create(const graph *g, const session_options *options, sessio
     session *s = mem_zalloc(sizeof *s);
     if (!s)
         return error_no_memory(err, sizeof *s, "a session");
-    s->options = (engine_options){
-        .threads = options->threads, .level = options->level, .exact = options->exact};
+    s->options = (engine_options){.threads = options->threads,
+                                  .level = options->level,
+                                  .exact = options->exact,
+                                  .without = options->without};
     s->graph_input.rank = -1;
     s->n_entries = options->max_engines > 0 ? options->max_engines : DEFAULT_ENGINES;
     s->entries = mem_array((size_t)s->n_entries, sizeof *s->entries);

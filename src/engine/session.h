@@ -15,6 +15,7 @@ typedef struct session_options {
     int threads;
     cpu_level level;
     bool exact;
+    unsigned without;        /* fusions that are left out (graph/fusion.h) */
     const char *const *taps; /* tensor names to watch */
     int n_taps;
     int max_engines; /* 0: 8 */

@@ -3,6 +3,7 @@
 #include "passes/lower.h"
 
 #include "base/mem.h"
+#include "graph/fusion.h"
 #include "passes/passes.h"
 #include "passes/rewrite.h"
 
@@ -14,10 +15,17 @@ static bool has_op(const graph *g, graph_op op)
     return false;
 }
 
+typedef ptq_status lower_step(lowering *l, ptq_error *err);
+
+static ptq_status unless_left_out(lowering *l, fusion what, lower_step *step, ptq_error *err)
+{
+    return l->without & what ? PTQ_OK : step(l, err);
+}
+
 static ptq_status lower_float(lowering *l, ptq_error *err)
 {
     PTQ_TRY(lower_constants(l, false, err));
-    return lower_activations(l, err);
+    return unless_left_out(l, FUSION_ACTIVATION, lower_activations, err);
 }
 
 /* Every convolution computes in `type`; not those of dequantized codes when `spare_quantized`. */
@@ -53,10 +61,10 @@ static ptq_status lower_int8(lowering *l, bool has_bf16, ptq_error *err)
 {
     bool is_quantized = has_op(l->g, GRAPH_OP_DEQUANTIZE_LINEAR);
     PTQ_TRY(lower_constants(l, true, err));
-    PTQ_TRY(lower_activations(l, err));
-    PTQ_TRY(lower_movement(l, err));
+    PTQ_TRY(unless_left_out(l, FUSION_ACTIVATION, lower_activations, err));
+    PTQ_TRY(unless_left_out(l, FUSION_MOVEMENT, lower_movement, err));
     PTQ_TRY(lower_integer_convs(l, err));
-    PTQ_TRY(lower_integer_outputs(l, err));
+    PTQ_TRY(unless_left_out(l, FUSION_REQUANTIZE, lower_integer_outputs, err));
     PTQ_TRY(lower_constants(l, false, err));
     if (!is_quantized || !has_bf16)
         return PTQ_OK;
@@ -64,15 +72,15 @@ static ptq_status lower_int8(lowering *l, bool has_bf16, ptq_error *err)
     return lower_bf16_tensors(l, err);
 }
 
-static ptq_status lower_to(lowering *l, precision p, bool has_bf16, ptq_error *err)
+static ptq_status lower_to(lowering *l, const lower_options *o, ptq_error *err)
 {
-    switch (p) {
+    switch (o->precision) {
     case PRECISION_FP16:
         return lower_fp16(l, err);
     case PRECISION_BF16:
         return lower_bf16(l, err);
     case PRECISION_INT8:
-        return lower_int8(l, has_bf16, err);
+        return lower_int8(l, o->has_bf16, err);
     default:
         return lower_float(l, err);
     }
@@ -104,12 +112,12 @@ static ptq_status restore_outputs(graph *g, int n, ptq_error *err)
     return status;
 }
 
-ptq_status pass_lower(graph *g, precision p, bool has_bf16, const char *const *keep, ptq_error *err)
+ptq_status pass_lower(graph *g, const lower_options *options, ptq_error *err)
 {
-    lowering l = {.g = g, .n_outputs = graph_n_outputs(g)};
-    PTQ_TRY(keep_tensors(g, keep, err));
+    lowering l = {.g = g, .n_outputs = graph_n_outputs(g), .without = options->without};
+    PTQ_TRY(keep_tensors(g, options->keep, err));
     PTQ_TRY(graph_prune(g, err));
-    PTQ_TRY(lower_to(&l, p, has_bf16, err));
+    PTQ_TRY(lower_to(&l, options, err));
     PTQ_TRY(graph_prune(g, err));
     return restore_outputs(g, l.n_outputs, err);
 }

@@ -11,7 +11,8 @@
 
 typedef struct lowering {
     graph *g;
-    int n_outputs; /* the graph's own; those behind them are tensors to keep */
+    int n_outputs;    /* the graph's own; those behind them are tensors to keep */
+    unsigned without; /* fusions that are left out */
 } lowering;
 
 /* Conv -> activation becomes one node. */

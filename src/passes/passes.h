@@ -49,6 +49,14 @@ PTQ_CHECKED ptq_status pass_remove_qdq(graph *g, ptq_error *err);
 
 typedef enum precision { PRECISION_FP32, PRECISION_FP16, PRECISION_BF16, PRECISION_INT8 } precision;
 
+typedef struct lower_options {
+    precision precision;
+    bool has_bf16;           /* the machine has instructions for it */
+    const char *const *keep; /* names, NULL-terminated, of tensors that are not fused away and not
+                                pruned; those the graph has not are ignored; NULL: none */
+    unsigned without;        /* fusions that are left out (graph/fusion.h) */
+} lower_options;
+
 /* Makes the graph ready for the engine in one precision:
  *   FP32: Q/DQ stay and are computed in float (simulation);
  *   FP16: the same, every convolution with float16-rounded inputs and results (simulation);
@@ -56,10 +64,8 @@ typedef enum precision { PRECISION_FP32, PRECISION_FP16, PRECISION_BF16, PRECISI
  *   INT8: Q/DQ around convolutions become QCONV (integer), quantizers sink through Concat, MaxPool
  *         and nearest Resize and into the producing convolution; convolutions without Q/DQ compute
  *         in bf16 where `has_bf16`, else f32.
- * Activations are fused into convolutions in all of them. Tensors in `keep` (names, NULL-terminated
- * list or NULL) are not fused away and not pruned; names the graph has not are ignored. */
-PTQ_CHECKED ptq_status pass_lower(graph *g, precision p, bool has_bf16, const char *const *keep,
-                                  ptq_error *err);
+ * Activations are fused into convolutions in all of them. */
+PTQ_CHECKED ptq_status pass_lower(graph *g, const lower_options *options, ptq_error *err);
 
 /* Two lowered graphs of one network that differ in quantizers or weights: leaves in `g` the nodes
  * that compute something else than in `base`, and only such outputs. Its input 0 stays; input 1 + i

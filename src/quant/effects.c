@@ -67,7 +67,7 @@ static ptq_status lower(const effects *e, const qplan *plan, graph **out, ptq_er
     PTQ_TRY(graph_copy(e->in.job->g, &g, err));
     ptq_status st = pass_insert_qdq(g, plan, err);
     if (st == PTQ_OK)
-        st = pass_lower(g, PRECISION_FP32, false, e->heads, err);
+        st = pass_lower(g, &(lower_options){.precision = PRECISION_FP32, .keep = e->heads}, err);
     for (int i = 0; i < e->n_heads && st == PTQ_OK; i++) {
         tensor_id id = graph_find_tensor(g, e->heads[i]);
         if (id != TENSOR_NONE && !graph_is_output(g, id))

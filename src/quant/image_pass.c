@@ -35,7 +35,8 @@ static ptq_status open_session(const image_pass *p, const ptq_env *env, session 
         n_taps++;
     PTQ_TRY(cpu_level_parse(env ? env->cpu : NULL, &level, err));
     PTQ_TRY(graph_copy(p->g, &lowered, err));
-    ptq_status st = pass_lower(lowered, PRECISION_FP32, false, p->taps, err);
+    ptq_status st =
+        pass_lower(lowered, &(lower_options){.precision = PRECISION_FP32, .keep = p->taps}, err);
     session_options options = {.threads = env_threads(env),
                                .level = level,
                                .taps = p->taps,

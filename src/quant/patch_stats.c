@@ -311,7 +311,8 @@ static ptq_status open_session(const collector *c, session **out, ptq_error *err
                          .max_engines = 1};
     PTQ_TRY(cpu_level_parse(c->in->env ? c->in->env->cpu : NULL, &o.level, err));
     PTQ_TRY(graph_copy(c->in->g, &g, err));
-    ptq_status st = pass_lower(g, PRECISION_FP32, false, c->names, err);
+    ptq_status st =
+        pass_lower(g, &(lower_options){.precision = PRECISION_FP32, .keep = c->names}, err);
     if (st == PTQ_OK)
         st = session_create(g, &o, out, err);
     graph_destroy(g);

@@ -43,7 +43,7 @@ ptq_status trials_lower(const trials *t, const graph *from, const qplan *plan, g
     shape square = shape4(1, 3, t->in.image_size, t->in.image_size);
     ptq_status st = plan ? pass_insert_qdq(g, plan, err) : PTQ_OK;
     if (st == PTQ_OK)
-        st = pass_lower(g, PRECISION_FP32, false, NULL, err);
+        st = pass_lower(g, &(lower_options){.precision = PRECISION_FP32}, err);
     if (st == PTQ_OK)
         st = graph_set_input_shape(g, &square, err);
     if (st == PTQ_OK)

@@ -69,6 +69,13 @@ need_json
 json 'len(r["outputs"]) >= 1'
 [ -s tensors/images.npy ] || fail 'no tensors/images.npy'
 
+# what is fused changes nothing but the time
+for fusion in activation requantize movement concat winograd; do
+    run run q.onnx --input "$demo/images/val2017/000000000152.jpg" --without $fusion --out-dir $fusion
+    python3 "$SOURCE/tests/lib/agree.py" tensors/output.npy $fusion/output.npy ||
+        fail "without $fusion the outputs differ"
+done
+
 run bench q.onnx --precision fp32,int8 --imgsz 320 --runs 3 --threads 1 --layers --json
 need_json
 json '[x["precision"] for x in r["runs"]] == ["fp32", "int8"]'

@@ -14,8 +14,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (!fuzz_file(data, size, path))
         return 0;
     if (model_load(path, &o, NULL, &m, &err) == PTQ_OK && m->graph) {
-        bool is_lowered = passes_clean(m->graph, &err) == PTQ_OK &&
-                          pass_lower(m->graph, PRECISION_INT8, false, NULL, &err) == PTQ_OK;
+        bool is_lowered =
+            passes_clean(m->graph, &err) == PTQ_OK &&
+            pass_lower(m->graph, &(lower_options){.precision = PRECISION_INT8}, &err) == PTQ_OK;
         if (is_lowered && graph_verify(m->graph, &err) != PTQ_OK)
             abort();
     }

@@ -55,7 +55,7 @@ static double *eval_lowered(const graph *g, precision p, const char *const *keep
     graph *c;
     size_t n;
     assert_ok(graph_copy(g, &c, &err));
-    assert_ok(pass_lower(c, p, false, keep, &err));
+    assert_ok(pass_lower(c, &(lower_options){.precision = p, .keep = keep}, &err));
     assert_ok(graph_verify(c, &err));
     double *y = graph_eval_random(c, 8, 5, &n);
     *lowered = c;
@@ -243,7 +243,8 @@ static void weight_zero_points_are_taken_off(void **state)
         assert_true(eval_max_abs(want, got, n) == 0);
         assert_int_equal(count_ops(h, GRAPH_OP_QCONV), k == 0);
         assert_int_equal(count_ops(h, GRAPH_OP_DEQUANTIZE_LINEAR), k == 1); /* of x alone */
-        assert_ok(pass_lower(g, PRECISION_INT8, true, NULL, &err));
+        assert_ok(
+            pass_lower(g, &(lower_options){.precision = PRECISION_INT8, .has_bf16 = true}, &err));
         assert_int_equal(graph_node(g, graph_find_node(g, "c"))->attr.conv.compute, COMPUTE_F32);
         free(want);
         free(got);
@@ -317,13 +318,13 @@ static void casts_where_types_meet(void **state)
     tensor_id product = make_binary(g, GRAPH_OP_MUL, "mul", a, make_const(g, "two", &s, two));
     make_done(g, make_binary(g, GRAPH_OP_ADD, "sum", c, product));
     assert_ok(graph_copy(g, &h, &err));
-    assert_ok(pass_lower(h, PRECISION_INT8, true, NULL, &err));
+    assert_ok(pass_lower(h, &(lower_options){.precision = PRECISION_INT8, .has_bf16 = true}, &err));
     assert_int_equal(expect_node(h, "a", GRAPH_OP_CONV)->attr.conv.compute, COMPUTE_F32);
     graph_destroy(h);
     test_plan p = {0};
     plan_layer(&p, "c", power(-3), -1, 1, &(float){power(-7)});
     assert_ok(pass_insert_qdq(g, &p.plan, &err));
-    assert_ok(pass_lower(g, PRECISION_INT8, true, NULL, &err));
+    assert_ok(pass_lower(g, &(lower_options){.precision = PRECISION_INT8, .has_bf16 = true}, &err));
     assert_ok(graph_verify(g, &err));
     expect_node(g, "c", GRAPH_OP_QCONV);
     assert_int_equal(expect_node(g, "a", GRAPH_OP_CONV)->attr.conv.compute, COMPUTE_BF16);

@@ -216,12 +216,13 @@ static graph_values run(graph *g, double *input)
 }
 
 /* Runs `g` lowered and compares every output with `want`, the run of `ref`. */
-static void expect_same_meaning(const graph *ref, const graph_values *want, precision p,
-                                const char *const *keep, double *input)
+static void expect_same_meaning(const graph *ref, const graph_values *want, const lower_options *o,
+                                double *input)
 {
     graph *g;
     assert_ok(graph_copy(ref, &g, &err));
-    assert_ok(pass_lower(g, p, false, keep, &err));
+    const char *const *keep = o->keep;
+    assert_ok(pass_lower(g, o, &err));
     assert_ok(graph_verify(g, &err));
     graph_values got = run(g, input);
     assert_int_equal(graph_n_outputs(g), graph_n_outputs(ref));
@@ -263,17 +264,22 @@ static void lowering_keeps_the_meaning(void **state)
         assert_ok(graph_verify(m.g, &err));
         graph_values want = run(m.g, input);
         const char *keep[] = {graph_tensor(m.g, m.values[m.n / 2].id)->name, NULL};
-        expect_same_meaning(m.g, &want, PRECISION_FP32, NULL, input);
-        expect_same_meaning(m.g, &want, PRECISION_INT8, NULL, input);
-        expect_same_meaning(m.g, &want, PRECISION_INT8, keep, input);
+        lower_options o = {.precision = PRECISION_FP32};
+        expect_same_meaning(m.g, &want, &o, input);
+        o.precision = PRECISION_INT8;
+        expect_same_meaning(m.g, &want, &o, input);
+        o.without = 1 + (unsigned)seed % 31; /* any set of fusions */
+        expect_same_meaning(m.g, &want, &o, input);
+        o = (lower_options){.precision = PRECISION_INT8, .keep = keep};
+        expect_same_meaning(m.g, &want, &o, input);
         graph_values_free(&want);
         graph_destroy(m.g);
     }
 }
 
 /* Runs `ref` lowered in the engine and compares every output with `want`. */
-static void expect_engine(const graph *ref, const graph_values *want, precision p, cpu_level level,
-                          const double *input)
+static void expect_engine(const graph *ref, const graph_values *want, const engine_options *o,
+                          precision p, const double *input)
 {
     graph *g;
     engine *e;
@@ -282,10 +288,9 @@ static void expect_engine(const graph *ref, const graph_values *want, precision 
     for (size_t i = 0; i < sizeof x / sizeof *x; i++)
         x[i] = (float)input[i];
     assert_ok(graph_copy(ref, &g, &err));
-    assert_ok(pass_lower(g, p, false, NULL, &err));
+    assert_ok(pass_lower(g, &(lower_options){.precision = p, .without = o->without}, &err));
     assert_ok(graph_set_input_shape(g, &s, &err));
-    assert_ok(engine_prepare(g, &(engine_options){.threads = 1, .level = level, .exact = true}, &e,
-                             &err));
+    assert_ok(engine_prepare(g, o, &e, &err));
     assert_ok(engine_run(e, &(tensor_view){x, DTYPE_F32, s}, 1, &err));
     for (int i = 0; i < graph_n_outputs(ref); i++) {
         tensor_view y = engine_output(e, i);
@@ -312,10 +317,14 @@ static void the_engine_runs_it_to_the_bit(void **state)
         make_random(&m, seed, true);
         assert_ok(pass_insert_qdq(m.g, &m.plan.plan, &err));
         graph_values want = run(m.g, input);
-        expect_engine(m.g, &want, PRECISION_FP32, CPU_REF, input);
-        expect_engine(m.g, &want, PRECISION_INT8, CPU_REF, input);
-        expect_engine(m.g, &want, PRECISION_FP32, cpu_best(), input);
-        expect_engine(m.g, &want, PRECISION_INT8, cpu_best(), input);
+        engine_options o = {.threads = 1, .level = CPU_REF, .exact = true};
+        expect_engine(m.g, &want, &o, PRECISION_FP32, input);
+        expect_engine(m.g, &want, &o, PRECISION_INT8, input);
+        o.level = cpu_best();
+        expect_engine(m.g, &want, &o, PRECISION_FP32, input);
+        expect_engine(m.g, &want, &o, PRECISION_INT8, input);
+        o.without = 1 + (unsigned)seed % 31; /* any set of fusions */
+        expect_engine(m.g, &want, &o, PRECISION_INT8, input);
         graph_values_free(&want);
         graph_destroy(m.g);
     }

@@ -117,7 +117,8 @@ static void yolo_runs_on_codes(void **state)
         model *m = load(checkpoints[k]);
         assert_ok(passes_clean(m->graph, &err));
         quantize_all(m->graph);
-        assert_ok(pass_lower(m->graph, PRECISION_INT8, true, NULL, &err));
+        assert_ok(pass_lower(
+            m->graph, &(lower_options){.precision = PRECISION_INT8, .has_bf16 = true}, &err));
         assert_ok(graph_verify(m->graph, &err));
         assert_int_equal(count_ops(m->graph, GRAPH_OP_QCONV), n_qconv[k]);
         assert_int_equal(count_ops(m->graph, GRAPH_OP_CONV), 3);
@@ -136,7 +137,8 @@ static void a_foreign_detector_runs_on_codes(void **state)
     (void)state;
     model *m = load("qdq/yolov8n-640-qdq-ort.onnx");
     assert_ok(passes_clean(m->graph, &err));
-    assert_ok(pass_lower(m->graph, PRECISION_INT8, true, NULL, &err));
+    assert_ok(pass_lower(m->graph, &(lower_options){.precision = PRECISION_INT8, .has_bf16 = true},
+                         &err));
     assert_ok(graph_verify(m->graph, &err));
     assert_int_equal(count_ops(m->graph, GRAPH_OP_QCONV), 64);
     assert_int_equal(count_ops(m->graph, GRAPH_OP_CONV), 0);

@@ -105,7 +105,8 @@ static seen run(const fixture *f, const graph *g, const char *name)
     session *run;
     loader *l;
     assert_ok(graph_copy(g, &lowered, &err));
-    assert_ok(pass_lower(lowered, PRECISION_FP32, false, taps, &err));
+    assert_ok(
+        pass_lower(lowered, &(lower_options){.precision = PRECISION_FP32, .keep = taps}, &err));
     session_options options = {.threads = 1, .level = CPU_REF, .taps = taps, .n_taps = 1};
     assert_ok(cpu_level_parse(NULL, &options.level, &err));
     assert_ok(session_create(lowered, &options, &run, &err));
