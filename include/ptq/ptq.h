@@ -320,6 +320,11 @@ PTQ_API_VOID void ptq_compare_options_init(ptq_compare_options *o);
 /* Tensor by tensor on the same inputs; with data also accuracy, speed and size side by side. */
 PTQ_API ptq_status ptq_compare(ptq_model *a, ptq_model *b, const ptq_compare_options *o,
                                const ptq_env *env, ptq_result **out, ptq_error *err);
+/* What two runs of ptq_eval(), ptq_quantize() or ptq_compare() measured, side by side, from files
+ * that hold their JSON. PTQ_DATA when they were not measured alike: the field that differs is
+ * named. */
+PTQ_API ptq_status ptq_compare_results(const char *a, const char *b, const ptq_env *env,
+                                       ptq_result **out, ptq_error *err);
 
 typedef struct ptq_lint_options {
     const char *target; /* "tensorrt10" (default), "tensorrt11", "onnxruntime" */

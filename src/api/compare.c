@@ -279,6 +279,23 @@ static const ptq_model *static_one(const sides *m)
     return m->model[model_is_static(m->model[1])];
 }
 
+/* Both must see the same pixels. */
+static ptq_status check_sizes(const sides *m, ptq_error *err)
+{
+    int64_t size[2];
+    for (int i = 0; i < 2; i++) {
+        const graph *g = m->model[i]->clean;
+        const shape *s = &graph_tensor_const(g, graph_input(g, 0))->shape;
+        size[i] = model_is_static(m->model[i]) && s->rank == 4 ? s->dim[2] : 0;
+    }
+    if (size[0] == 0 || size[1] == 0 || size[0] == size[1])
+        return PTQ_OK;
+    return error_set(err, PTQ_USAGE,
+                     "'%s' takes images of %d pixels and '%s' of %d: imgsz differs, so nothing "
+                     "they say could be set side by side; export both at one size",
+                     m->model[0]->file->path, (int)size[0], m->model[1]->file->path, (int)size[1]);
+}
+
 static ptq_status compare_on_data(api_call *call, const sides *m, const ptq_compare_options *o,
                                   ptq_error *err)
 {
@@ -289,6 +306,7 @@ static ptq_status compare_on_data(api_call *call, const sides *m, const ptq_comp
     PTQ_TRY(protocol_open(&p, &data, static_one(m), &call->env, err));
     char text[256];
     put_text(call->result, "protocol", protocol_text(&p, text, sizeof text));
+    put(call->config, "protocol", protocol_json(&p));
     ptq_status status = compare_tensors(call, m, &p, NULL, err);
     if (status == PTQ_OK)
         status = open_sessions(m, NULL, &call->env, s, err);
@@ -322,7 +340,9 @@ ptq_status ptq_compare(ptq_model *a, ptq_model *b, const ptq_compare_options *o,
 
     sides both = {.model = {a, b}, .precision = {o->precision_a, o->precision_b}};
     put_text(call.config, "other", b->file->path);
-    ptq_status status =
-        o->input ? compare_on_input(&call, &both, o, err) : compare_on_data(&call, &both, o, err);
+    ptq_status status = check_sizes(&both, err);
+    if (status == PTQ_OK)
+        status = o->input ? compare_on_input(&call, &both, o, err)
+                          : compare_on_data(&call, &both, o, err);
     return api_end(&call, status, a->file, out, err);
 }

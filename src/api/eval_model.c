@@ -49,6 +49,7 @@ static ptq_status eval_protocol(api_call *call, ptq_model *m, const ptq_eval_opt
     evaluation_json(e, o->per_class, call->result);
     put_text(call->result, "protocol", protocol_text(p, text, sizeof text));
     put_text(call->result, "saved_detections", o->save_detections);
+    put(call->config, "protocol", protocol_json(p));
     put_text(call->config, "data", o->data.yaml);
     put_text(call->config, "split", o->data.split);
     put_int(call->config, "imgsz", p->image_size);

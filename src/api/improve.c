@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "quant/equalize.h"
 #include "quant/range_search.h"
 #include "quant/recover.h"
 
@@ -15,8 +16,8 @@ typedef struct effort {
     size_t most_bytes;
 } effort;
 
-static const effort EFFORTS[] = {{"quick", 0, 12, 0},
-                                 {"default", 64, 12, (size_t)24 << 20},
+static const effort EFFORTS[] = {{"quick", 0, 8, 0},
+                                 {"default", 64, 8, (size_t)24 << 20},
                                  {"thorough", 256, 32, (size_t)400 << 20}};
 enum { LEAST_FIT = 16, LEAST_TRIAL = 2 };
 #define LIGHT 3e9 /* multiply-accumulates per image */
@@ -72,7 +73,6 @@ static ptq_status fit_weights_of(const improve_job *j, qplan *plan, const datase
     json_t *report = NULL;
     int n_images = 0;
     PTQ_TRY(scale_images(j, effort_of(j)->fit_images, LEAST_FIT, &n_images, err));
-    PTQ_TRY(graph_copy(j->model->clean, j->recovered, err));
     recover_input in = {.points = &j->setup->points,
                         .images = images,
                         .image_size = j->setup->image_size,
@@ -127,11 +127,26 @@ static ptq_status keep_layers(const improve_job *j, qplan *plan, const trials *t
     return status;
 }
 
+static ptq_status equalize_channels(const improve_job *j, qplan *plan, const dataset *images,
+                                    const trials *t, ptq_error *err)
+{
+    json_t *report = NULL;
+    equalize_input in = {.trials = t,
+                         .points = &j->setup->points,
+                         .images = images,
+                         .image_size = j->setup->image_size,
+                         .env = &j->call->env};
+    PTQ_TRY(graph_copy(j->model->clean, j->recovered, err));
+    PTQ_TRY(equalize(&in, *j->recovered, plan, &report, err));
+    put(j->call->result, "equalized", report);
+    return graph_copy(*j->recovered, j->equalized, err);
+}
+
 static ptq_status search_ranges(const improve_job *j, qplan *plan, const trials *t, ptq_error *err)
 {
     json_t *report = NULL;
     range_input in = {.trials = t,
-                      .g = j->model->clean,
+                      .g = *j->recovered,
                       .points = &j->setup->points,
                       .ranges = j->setup->ranges,
                       .options = &j->setup->options,
@@ -155,7 +170,9 @@ static ptq_status improve_with(const improve_job *j, qplan *plan, const dataset 
     PTQ_TRY(trials_create(&in, &t, err));
     ptq_status status = PTQ_OK;
     if (can_fit_weights(j)) {
-        status = search_ranges(j, plan, t, err);
+        status = equalize_channels(j, plan, images, t, err);
+        if (status == PTQ_OK)
+            status = search_ranges(j, plan, t, err);
         if (status == PTQ_OK)
             status = fit_weights_of(j, plan, images, err);
     }

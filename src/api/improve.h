@@ -15,6 +15,7 @@ typedef struct improve_job {
     api_call *call;     /* reports go into its result */
     bool on_codes;      /* the target computes on unsigned codes throughout: nothing is fitted */
     graph **recovered;  /* out: the cleaned graph with other weights, or untouched */
+    graph **equalized;  /* out: that graph before its weights were fitted: float weights */
 } improve_job;
 
 PTQ_CHECKED ptq_status improve_plan(const improve_job *j, qplan *plan, ptq_error *err);

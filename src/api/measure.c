@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "api/score_json.h"
+#include "data/dataset_hash.h"
 
 static ptq_status check_classes(const protocol *p, const ptq_model *m, ptq_error *err)
 {
@@ -71,6 +72,27 @@ const char *protocol_text(const protocol *p, char *text, size_t size)
     snprintf(text, size, "%d images of '%s', %s, conf %g, IoU %g", p->data->n_items,
              p->options.split, shapes, (double)p->evaluator.conf, p->evaluator.iou);
     return text;
+}
+
+json_t *protocol_json(const protocol *p)
+{
+    json_t *o = json_object();
+    char hex[DATASET_HASH_SIZE];
+    dataset_hash(p->data, hex);
+    put_text(o, "data_hash", hex);
+    put_int(o, "images", p->data->n_items);
+    put_text(o, "split", p->options.split);
+    put_int(o, "imgsz", p->image_size);
+    put_bool(o, "rect", p->options.rect);
+    if (p->options.rect) { /* of squares the batches do not matter */
+        put_int(o, "batch", p->options.batch);
+        put_int(o, "stride", p->options.stride);
+        put_real(o, "pad", p->options.pad);
+    }
+    put_real(o, "conf", (double)p->evaluator.conf);
+    put_real(o, "iou", p->evaluator.iou);
+    put_bool(o, "single_class", p->options.single_class);
+    return o;
 }
 
 loader_options protocol_loader(const protocol *p, const ptq_env *env)

@@ -27,6 +27,10 @@ void protocol_close(protocol *p);
 /* "206 images of val, 640x640 squares, conf 0.001, IoU 0.65" in `text`; returns text. */
 const char *protocol_text(const protocol *p, char *text, size_t size);
 
+/* {images, split, data_hash, imgsz, rect, batch, stride, pad, conf, iou, single_class}: runs can be
+ * set side by side when all of it is equal. */
+json_t *protocol_json(const protocol *p);
+
 /* How its batches are read. */
 loader_options protocol_loader(const protocol *p, const ptq_env *env);
 

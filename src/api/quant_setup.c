@@ -8,6 +8,7 @@
 #include "base/str.h"
 #include "quant/calibrate.h"
 #include "quant/config_write.h"
+#include "quant/coverage.h"
 #include "quant/fit.h"
 #include "quant/group_report.h"
 #include "quant/image_pass.h"
@@ -130,6 +131,7 @@ ptq_status quant_setup_ranges(quant_setup *s, const ptq_model *m, const ptq_quan
     put_int(call->config, "imgsz", s->image_size);
     put_text(call->config, "calib", amax_method_name(s->options.method));
     put_int(call->config, "calib_images", s->ranges->n_images);
+    put(call->result, "coverage", coverage_write_json(s->ranges, s->options.method));
     put_text(call->config, "data", data->yaml);
     put_bool(call->config, "compat_pytorch", s->ranges->is_compat);
     put_bool(call->config, "share_scales", s->options.share_scales);

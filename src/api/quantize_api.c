@@ -16,6 +16,7 @@
 #include "base/mem.h"
 #include "data/same_pictures.h"
 #include "eval/fidelity.h"
+#include "quant/causes.h"
 #include "quant/code_plan.h"
 #include "quant/deploy.h"
 #include "quant/half_plan.h"
@@ -42,7 +43,8 @@ typedef struct job {
     api_call *call;
     const quant_target *target;
     quant_setup setup;
-    graph *recovered; /* the cleaned graph with better weights, or NULL */
+    graph *equalized; /* the cleaned graph with its channels equalized, or NULL */
+    graph *recovered; /* that with better weights, or NULL */
     graph *quantized; /* the cleaned graph with Q/DQ */
     json_t *facts;    /* what only a report shows; NULL without one */
 } job;
@@ -71,6 +73,23 @@ static ptq_status round_scales(const job *j, qplan *plan, ptq_error *err)
     return PTQ_OK;
 }
 
+/* Why the noisiest layers are noisy. */
+static ptq_status explain(const job *j, const qplan *plan, ptq_error *err)
+{
+    json_t *causes = NULL;
+    cause_job work = {.g = j->equalized ? j->equalized : j->model->clean,
+                      .deployed = j->recovered,
+                      .points = &j->setup.points,
+                      .r = j->setup.ranges,
+                      .plan = plan,
+                      .images = j->setup.images,
+                      .image_size = j->setup.image_size,
+                      .env = &j->call->env};
+    PTQ_TRY(causes_find(&work, &causes, err));
+    put(j->call->result, "causes", causes);
+    return PTQ_OK;
+}
+
 static ptq_status make_plan(job *j, qplan *plan, ptq_error *err)
 {
     const quant_setup *s = &j->setup;
@@ -82,9 +101,16 @@ static ptq_status make_plan(job *j, qplan *plan, ptq_error *err)
                            .codes = &s->codes,
                            .ranges = s->ranges,
                            .options = &s->options};
-    improve_job work = {j->model, j->options,          &j->setup,
-                        j->call,  j->target->on_codes, &j->recovered};
+    improve_job work = {.model = j->model,
+                        .options = j->options,
+                        .setup = &j->setup,
+                        .call = j->call,
+                        .on_codes = j->target->on_codes,
+                        .recovered = &j->recovered,
+                        .equalized = &j->equalized};
     ptq_status status = improve_plan(&work, plan, err);
+    if (status == PTQ_OK)
+        status = explain(j, plan, err);
     if (status == PTQ_OK && j->target->on_codes)
         status = code_plan_complete(&codes, plan, err);
     if (status == PTQ_OK && j->target->is_half)
@@ -325,6 +351,7 @@ static ptq_status compare_precisions(job *j, ptq_error *err)
     if (status == PTQ_OK) {
         char text[256];
         put_text(j->call->result, "protocol", protocol_text(&p, text, sizeof text));
+        put(j->call->config, "protocol", protocol_json(&p));
         status = draw_maps(rows, N_ROWS, &j->call->env, err);
         if (status == PTQ_OK)
             status = judge_fidelity(rows, N_ROWS, err);
@@ -412,6 +439,7 @@ ptq_status ptq_quantize(ptq_model *m, const ptq_quantize_options *o, const ptq_e
     j.facts = o->report_dir ? json_object() : NULL;
     ptq_status status = quantize_model(&j, err);
     quant_setup_close(&j.setup);
+    graph_destroy(j.equalized);
     graph_destroy(j.recovered);
     graph_destroy(j.quantized);
     put_text(call.result, "report", o->report_dir);

@@ -5,6 +5,7 @@
 
 #include "api/measure.h"
 #include "api/option_defaults.h"
+#include "quant/causes.h"
 
 void ptq_sensitivity_options_init(ptq_sensitivity_options *o)
 {
@@ -66,15 +67,43 @@ typedef struct ranking {
     const protocol *protocol;
 } ranking;
 
-static ptq_status rank_planned(const ranking *k, const sensitivity_options *o, const ptq_env *env,
+/* Why the worst of them lose. */
+static ptq_status explain(const ranking *k, const sensitivity *s, const qplan *plan, api_call *call,
+                          ptq_error *err)
+{
+    const char *layers[CAUSES_LAYERS];
+    double drops[CAUSES_LAYERS];
+    json_t *causes = NULL;
+    cause_job job = {.g = k->model->clean,
+                     .points = &k->setup->points,
+                     .r = k->ranges,
+                     .plan = plan,
+                     .images = k->setup->images ? k->setup->images : k->protocol->data,
+                     .image_size = k->protocol->image_size,
+                     .layers = layers,
+                     .drops = s->metric == SENSITIVITY_SQNR ? NULL : drops,
+                     .env = &call->env};
+    for (; job.n_layers < s->n_layers && job.n_layers < CAUSES_LAYERS; job.n_layers++) {
+        layers[job.n_layers] = s->layers[job.n_layers].name;
+        drops[job.n_layers] = s->layers[job.n_layers].drop;
+    }
+    PTQ_TRY(causes_find(&job, &causes, err));
+    put(call->result, "causes", causes);
+    return PTQ_OK;
+}
+
+static ptq_status rank_planned(const ranking *k, const sensitivity_options *o, api_call *call,
                                sensitivity **out, ptq_error *err)
 {
     const graph *g = k->model->clean;
+    const ptq_env *env = &call->env;
     qplan plan;
     PTQ_TRY(quant_plan_build(g, &k->setup->points, k->ranges, &k->setup->options, &plan, err));
     sensitivity_job job = {
         .g = g, .points = &k->setup->points, .plan = &plan, .data = k->protocol->data};
     ptq_status status = sensitivity_rank(&job, o, env, out, err);
+    if (status == PTQ_OK)
+        status = explain(k, *out, &plan, call, err);
     quant_plan_clear(&plan);
     return status;
 }
@@ -104,10 +133,13 @@ ptq_status rank_layers(const ptq_model *m, const ptq_sensitivity_options *o, con
     if (status == PTQ_OK && !known)
         status = quant_setup_ranges(&s, m, &q, &calib, call, err);
     if (status == PTQ_OK)
-        status = rank_planned(&(ranking){m, &s, known ? known : s.ranges, &p}, &options, &call->env,
-                              out, err);
+        status =
+            rank_planned(&(ranking){m, &s, known ? known : s.ranges, &p}, &options, call, out, err);
     char text[256];
-    put_text(call->result, "ranking_protocol", protocol_text(&p, text, sizeof text));
+    if (status == PTQ_OK) {
+        put_text(call->result, "ranking_protocol", protocol_text(&p, text, sizeof text));
+        put(call->config, "protocol", protocol_json(&p));
+    }
     protocol_close(&p);
     quant_setup_close(&s);
     return status;

@@ -50,7 +50,7 @@ ptq_status report_write(const char *dir, const ptq_result *r, json_t *facts, ptq
     return status;
 }
 
-static ptq_status read_document(const char *path, json_t **out, ptq_error *err)
+ptq_status report_read(const char *path, json_t **out, ptq_error *err)
 {
     char *text;
     size_t size;
@@ -82,7 +82,7 @@ ptq_status ptq_report(const char *json, const char *output, bool force, const pt
         return error_set(err, PTQ_USAGE, "no %s given", json ? "output file" : "result");
     PTQ_TRY(check_output(output, force, err));
     json_t *document;
-    PTQ_TRY(read_document(json, &document, err));
+    PTQ_TRY(report_read(json, &document, err));
     api_call call;
     ptq_status status = api_begin(&call, "report", env, err);
     if (status == PTQ_OK) {

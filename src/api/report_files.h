@@ -9,5 +9,8 @@
  * dir/index.html. */
 PTQ_CHECKED ptq_status report_write(const char *dir, const ptq_result *r, json_t *facts,
                                     ptq_error *err);
+/* A document that a command printed, or a report.json; the caller's reference. PTQ_DATA for any
+ * other file. */
+PTQ_CHECKED ptq_status report_read(const char *path, json_t **out, ptq_error *err);
 
 #endif

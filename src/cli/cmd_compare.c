@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <stdio.h>
+
 #include "options.h"
 #include "shared_options.h"
 
@@ -41,9 +43,23 @@ static void init(void *args)
     ptq_compare_options_init(&a->compare);
 }
 
+/* What a command printed with --json: no model begins so. */
+static bool is_document(const char *path)
+{
+    FILE *f = fopen(path, "rb");
+    int first = f ? fgetc(f) : EOF;
+    while (first == ' ' || first == '\n' || first == '\r' || first == '\t')
+        first = fgetc(f);
+    if (f)
+        fclose(f);
+    return first == '{';
+}
+
 static ptq_status run(const cli *c, const void *args, ptq_result **out, ptq_error *err)
 {
     const compare_args *a = args;
+    if (is_document(c->operands[0]) && is_document(c->operands[1]))
+        return ptq_compare_results(c->operands[0], c->operands[1], c->env, out, err);
     if (!a->compare.data.yaml && !a->compare.input)
         return usage_error(err, "'compare' needs --data FILE or --input FILE");
     ptq_model *models[2] = {NULL, NULL};
@@ -65,7 +81,9 @@ const command cmd_compare = {
     .operands = "A B",
     .usage = " --data FILE [options]",
     .about = "Compare two models tensor by tensor on the same inputs and, with --data, their "
-             "accuracy, speed and size side by side.",
+             "accuracy, speed and size side by side. Two files that 'ptq eval', 'quantize' or "
+             "'compare' printed with --json are set side by side as they are, if both were "
+             "measured by one protocol.",
     .examples = {"ptq compare yolov7.pt yolov7.int8.onnx --data coco.yaml --limit 100",
                  "ptq compare q.onnx q.onnx --precision-b fp32 --input street.jpg"},
     .groups = (const option_group[]){{"Data", DATA_OPTIONS, IN_COMPARE(data)},

@@ -6,6 +6,7 @@
 #include "base/env.h"
 #include "base/mem.h"
 #include "base/strmap.h"
+#include "quant/coverage.h"
 #include "quant/draw.h"
 #include "quant/image_pass.h"
 
@@ -16,7 +17,9 @@ typedef struct collector {
     histogram_pool *pool;
     const char **names; /* what the engine taps, NULL-terminated */
     int n_names;
-    int input_item;    /* the network's input among r's items, or -1: it is not tapped */
+    int input_item; /* the network's input among r's items, or -1: it is not tapped */
+    coverage seen;
+    int batch;         /* images in the present batch */
     ptq_status status; /* of the taps of this batch */
     ptq_error *err;
 } collector;
@@ -115,17 +118,18 @@ static ptq_status watch_input(void *user, const tensor_view *images, ptq_error *
     size_t n = 0;
     c->status = PTQ_OK;
     c->err = err;
+    c->batch = (int)images->shape.dim[0];
     if (c->input_item < 0 || !shape_count(&images->shape, &n))
         return PTQ_OK;
     value_rows rows = {images->data, 1, n, n};
     return histogram_add(&c->r->items[c->input_item].values, c->pool, &rows, err);
 }
 
-static ptq_status taps_status(void *user, ptq_error *err)
+/* `err` is set when a tap failed. */
+static ptq_status after_batch(void *user, ptq_error *err)
 {
-    const collector *c = user;
-    (void)err; /* set by the tap that failed */
-    return c->status;
+    collector *c = user;
+    return c->status == PTQ_OK ? coverage_add(&c->seen, c->batch, err) : c->status;
 }
 
 /* ---------------------------------------------------------------- images */
@@ -192,15 +196,16 @@ static ptq_status pass_over_images(collector *c, const calibrate_job *job,
                        .taps = c->names,
                        .tap = watch,
                        .before = watch_input,
-                       .after = taps_status,
+                       .after = after_batch,
                        .user = c,
                        .data = d,
                        .n_images = n,
                        .image_size = o->image_size,
                        .batch_size = batch_size,
                        .what = "calibrating"};
+    PTQ_TRY(coverage_begin(&c->seen, c->r, o->percentile, env_threads(c->env), err));
     PTQ_TRY(image_pass_run(&pass, c->env, &c->r->n_images, err));
-    return ranges_solve(c->r, o->percentile, env_threads(c->env), err);
+    return coverage_end(&c->seen, err);
 }
 
 ptq_status calibrate(const calibrate_job *job, const calibrate_options *options, const ptq_env *env,
@@ -217,6 +222,7 @@ ptq_status calibrate(const calibrate_job *job, const calibrate_options *options,
         c.r = NULL;
     }
     histogram_pool_destroy(c.pool);
+    coverage_clear(&c.seen);
     strmap_destroy(c.index);
     mem_free(c.names);
     ranges_destroy(c.r);

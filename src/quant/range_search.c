@@ -11,18 +11,29 @@
 /* Besides the methods': the present range times these. */
 static const float AROUND[] = {0.5f, 0.7f, 0.84f, 1.19f, 1.41f, 1.68f};
 enum { N_AROUND = sizeof AROUND / sizeof AROUND[0], MOST_RANGES = 1 + AMAX_METHODS + N_AROUND };
-enum { AT_A_TIME = 12 };
+/* Networks that are run beside one base. */
+enum { AT_A_TIME = 32 };
 /* Ranges closer than this are one; a new one must save this share of the movement. */
-#define SAME 0.04f
+#define SAME 0.08f
 #define LEAST_GAIN 0.02
+/* A group that moves less than this share of the mean is left alone: it has nothing to give. */
+#define LEAST_SHARE 0.4
+#define NOT_TRIED -1.0
 
-/* A group of shared ranges: the ranges to try, the present one first. */
+/* A group of shared ranges: the ranges to try, ascending once all are listed. */
 typedef struct choice {
     int group;
     int n;
+    int present, best;
     float amax[MOST_RANGES];
     double movement[MOST_RANGES];
+    bool is_open;
 } choice;
+
+typedef struct attempt {
+    choice *c;
+    int at;
+} attempt;
 
 typedef struct searcher {
     const range_input *in;
@@ -32,6 +43,8 @@ typedef struct searcher {
     int *group_of_extra;
     choice *choices;
     int n_choices;
+    attempt *attempts; /* of one round */
+    int n_attempts, n_done;
 } searcher;
 
 /* ---------------------------------------------------------------- what to try */
@@ -56,11 +69,27 @@ static void add_range(choice *c, float amax)
         c->amax[c->n++] = amax;
 }
 
+static void sort_ranges(choice *c)
+{
+    float present = c->amax[0];
+    for (int i = 1; i < c->n; i++)
+        for (int k = i; k > 0 && c->amax[k] < c->amax[k - 1]; k--) {
+            float other = c->amax[k];
+            c->amax[k] = c->amax[k - 1];
+            c->amax[k - 1] = other;
+        }
+    for (int i = 0; i < c->n; i++) {
+        c->movement[i] = NOT_TRIED;
+        if (c->amax[i] == present)
+            c->present = c->best = i;
+    }
+}
+
 /* A range that every method agrees on was given by hand, or has one value: it stays. */
 static void list_choice(searcher *s, int entry)
 {
     const quantizer *q = &s->plan->entries[entry].input;
-    choice c = {.group = s->group_of_entry[entry]};
+    choice c = {.group = s->group_of_entry[entry], .is_open = true};
     bool is_free = false;
     bool is_plain = q->enabled && q->n_amax == 1 && !q->is_unsigned && !q->only_clips;
     if (!is_plain || c.group < 0 || q->amax[0] <= 0)
@@ -76,6 +105,7 @@ static void list_choice(searcher *s, int entry)
     }
     for (int i = 0; i < N_AROUND; i++)
         add_range(&c, q->amax[0] * AROUND[i]);
+    sort_ranges(&c);
     if (is_free)
         s->choices[s->n_choices++] = c;
 }
@@ -147,71 +177,110 @@ static ptq_status lower_choice(const searcher *s, const choice *c, float *amax, 
     return st;
 }
 
-/* Choices first ... first + n - 1 in one contest: the base runs once for all. */
-static ptq_status try_choices(searcher *s, int first, int n, ptq_error *err)
+/* `n` attempts in one contest: the base runs once for all. */
+static ptq_status try_some(const searcher *s, const attempt *attempts, int n, ptq_error *err)
 {
-    trial *variants = mem_array((size_t)n * MOST_RANGES, sizeof *variants);
+    trial *variants = mem_array((size_t)n, sizeof *variants);
     graph *base = NULL;
     double none;
-    int n_variants = 0;
     if (!variants)
         return error_no_memory(err, (size_t)n * sizeof *variants, "a search");
     ptq_status st = trials_lower(s->in->trials, s->in->g, NULL, &base, err);
-    for (int k = first; k < first + n; k++)
-        for (int i = 0; i < s->choices[k].n && st == PTQ_OK; i++)
-            st = lower_choice(s, &s->choices[k], &s->choices[k].amax[i], &variants[n_variants++].g,
-                              err);
+    for (int i = 0; i < n && st == PTQ_OK; i++)
+        st = lower_choice(s, attempts[i].c, &attempts[i].c->amax[attempts[i].at], &variants[i].g,
+                          err);
     if (st == PTQ_OK) {
-        st = trials_run(s->in->trials, base, variants, n_variants, &none, err);
+        st = trials_run(s->in->trials, base, variants, n, &none, err);
     } else {
         graph_destroy(base);
-        for (int i = 0; i < n_variants; i++)
+        for (int i = 0; i < n; i++)
             graph_destroy(variants[i].g);
     }
-    n_variants = 0;
-    for (int k = first; k < first + n && st == PTQ_OK; k++)
-        for (int i = 0; i < s->choices[k].n; i++)
-            s->choices[k].movement[i] = variants[n_variants++].movement;
+    for (int i = 0; i < n && st == PTQ_OK; i++)
+        attempts[i].c->movement[attempts[i].at] = variants[i].movement;
     mem_free(variants);
     return st;
 }
 
+static ptq_status try_round(searcher *s, ptq_error *err)
+{
+    for (int first = 0; first < s->n_attempts; first += AT_A_TIME) {
+        int left = s->n_attempts - first, n = left < AT_A_TIME ? left : AT_A_TIME;
+        env_progress(s->in->env, "searching ranges", (size_t)s->n_done,
+                     (size_t)(s->n_done + left + s->n_choices));
+        PTQ_TRY(try_some(s, s->attempts + first, n, err));
+        s->n_done += n;
+    }
+    return PTQ_OK;
+}
+
 /* ---------------------------------------------------------------- the choice */
+
+static void add_attempt(searcher *s, choice *c, int at)
+{
+    if (at >= 0 && at < c->n && c->movement[at] < 0)
+        s->attempts[s->n_attempts++] = (attempt){c, at};
+}
+
+/* What lies beside the best range so far: the movement falls and rises again with the range. */
+static void list_round(searcher *s)
+{
+    s->n_attempts = 0;
+    for (int i = 0; i < s->n_choices; i++) {
+        choice *c = &s->choices[i];
+        for (int k = 0; k < c->n; k++)
+            if (c->movement[k] >= 0 && c->movement[k] < c->movement[c->best])
+                c->best = k;
+        if (!c->is_open)
+            continue;
+        add_attempt(s, c, c->best - 1);
+        add_attempt(s, c, c->best + 1);
+    }
+}
+
+static void close_small_ones(searcher *s)
+{
+    double sum = 0;
+    for (int i = 0; i < s->n_choices; i++)
+        sum += s->choices[i].movement[s->choices[i].present];
+    for (int i = 0; i < s->n_choices; i++) {
+        choice *c = &s->choices[i];
+        c->is_open = c->movement[c->present] * s->n_choices >= LEAST_SHARE * sum;
+    }
+}
 
 static void apply(searcher *s, const choice *c, json_t *report)
 {
-    int best = 0;
-    for (int i = 1; i < c->n; i++)
-        if (c->movement[i] < c->movement[best])
-            best = i;
-    if (c->movement[best] > (1 - LEAST_GAIN) * c->movement[0])
+    double before = c->movement[c->present], after = c->movement[c->best];
+    if (after > (1 - LEAST_GAIN) * before)
         return;
     const char *layer = NULL;
     for (int i = 0; i < s->plan->n_entries; i++) {
         if (s->group_of_entry[i] != c->group)
             continue;
         layer = layer ? layer : s->plan->entries[i].layer;
-        s->plan->entries[i].input.amax[0] = c->amax[best];
+        s->plan->entries[i].input.amax[0] = c->amax[c->best];
     }
     for (int i = 0; i < s->plan->n_extras; i++)
         if (s->group_of_extra[i] == c->group)
-            s->plan->extras[i].input.amax[0] = c->amax[best];
+            s->plan->extras[i].input.amax[0] = c->amax[c->best];
     json_array_append_new(report, json_pack("{s:s,s:f,s:f,s:f,s:f}", "layer", layer, "amax_before",
-                                            (double)c->amax[0], "amax_after", (double)c->amax[best],
-                                            "movement_before", c->movement[0], "movement_after",
-                                            c->movement[best]));
+                                            (double)c->amax[c->present], "amax_after",
+                                            (double)c->amax[c->best], "movement_before", before,
+                                            "movement_after", after));
 }
 
 static ptq_status search(searcher *s, json_t *report, ptq_error *err)
 {
     PTQ_TRY(list_choices(s, err));
-    for (int first = 0; first < s->n_choices; first += AT_A_TIME) {
-        int left = s->n_choices - first, n = left < AT_A_TIME ? left : AT_A_TIME;
-        env_progress(s->in->env, "searching ranges", (size_t)first, (size_t)s->n_choices);
-        PTQ_TRY(try_choices(s, first, n, err));
-        for (int i = first; i < first + n; i++)
-            apply(s, &s->choices[i], report);
-    }
+    for (int i = 0; i < s->n_choices; i++)
+        add_attempt(s, &s->choices[i], s->choices[i].present);
+    PTQ_TRY(try_round(s, err));
+    close_small_ones(s);
+    for (list_round(s); s->n_attempts > 0; list_round(s))
+        PTQ_TRY(try_round(s, err));
+    for (int i = 0; i < s->n_choices; i++)
+        apply(s, &s->choices[i], report);
     env_progress(s->in->env, "searching ranges", 1, 1);
     return PTQ_OK;
 }
@@ -223,8 +292,9 @@ ptq_status range_search(const range_input *in, qplan *plan, json_t **report, ptq
     s.group_of_entry = mem_array((size_t)plan->n_entries, sizeof *s.group_of_entry);
     s.group_of_extra = mem_array((size_t)plan->n_extras, sizeof *s.group_of_extra);
     s.choices = mem_array((size_t)plan->n_entries, sizeof *s.choices);
+    s.attempts = mem_array(2 * (size_t)plan->n_entries, sizeof *s.attempts);
     ptq_status st =
-        list && s.group_of_entry && s.group_of_extra && s.choices
+        list && s.group_of_entry && s.group_of_extra && s.choices && s.attempts
             ? search(&s, list, err)
             : error_no_memory(err, (size_t)plan->n_entries * sizeof *s.choices, "a search");
     for (int m = 0; m < AMAX_METHODS; m++)
@@ -232,6 +302,7 @@ ptq_status range_search(const range_input *in, qplan *plan, json_t **report, ptq
     mem_free(s.group_of_entry);
     mem_free(s.group_of_extra);
     mem_free(s.choices);
+    mem_free(s.attempts);
     if (st == PTQ_OK)
         *report = list;
     else

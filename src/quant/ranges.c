@@ -34,6 +34,7 @@ void ranges_destroy(ranges *r)
         histogram_clear(&t->values);
     }
     mem_free(r->items);
+    mem_free(r->steps);
     mem_free(r);
 }
 

@@ -25,9 +25,17 @@ typedef struct range_tensor {
     histogram values;
 } range_tensor;
 
+/* The calibration after so many images (coverage.h). */
+typedef struct range_step {
+    int n_images;
+    double moved[AMAX_METHODS]; /* since the step before; NaN for the first */
+} range_step;
+
 typedef struct ranges {
     range_tensor *items;
     int n;
+    range_step *steps; /* none in what was read from a file */
+    int n_steps;
     int n_images;
     int image_size;
     bool is_compat;

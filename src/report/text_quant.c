@@ -36,6 +36,7 @@ void text_calibrate(str *out, const report_view *view)
     if (!isnan(images))
         str_addf(out, " from %.0f images", images);
     str_add(out, "\n");
+    text_coverage(out, field_at(view->result, "coverage"));
     text_wrote(out, view);
     const char *cache = field_text(view->result, "trt_cache", NULL);
     if (cache)
@@ -227,6 +228,8 @@ void text_quantize(str *out, const report_view *view)
     print_kept(out, view);
     print_groups(out, field_at(r, "groups"));
     print_learned(out, field_at(r, "learned"));
+    text_causes(out, field_at(r, "causes"));
+    text_coverage(out, field_at(r, "coverage"));
     const char *protocol = field_text(r, "protocol", NULL);
     if (protocol)
         str_addf(out, "protocol: %s\n", protocol);
@@ -340,6 +343,7 @@ void text_sensitivity(str *out, const report_view *view)
         str_addf(out, "  ... %zu more layers: --json\n", n - top);
     if (n_ties > 0)
         print_ties(out, layers, n_ties);
+    text_causes(out, field_at(view->result, "causes"));
     double ms = field_number(view->result, "elapsed_ms");
     if (!isnan(ms))
         str_addf(out, "%zu layers ranked in %.1f s\n", n, ms / 1000);

@@ -30,6 +30,10 @@ void text_names(str *out, const json_t *list);
 void text_quantizers(str *out, const json_t *quantizers, const json_t *kept);
 /* What stays float, and why: the layers of each reason together. */
 void text_kept(str *out, const json_t *kept, int width);
+/* Whether the ranges have settled; nothing without steps. */
+void text_coverage(str *out, const json_t *coverage);
+/* The main cause of each of the worst layers; nothing without any. */
+void text_causes(str *out, const json_t *causes);
 /* "wrote FILE" when the result says where. */
 void text_wrote(str *out, const report_view *view);
 /* "next: trtexec ..." for the file that was written, when the result tells its input. */
