@@ -166,7 +166,7 @@ int model_image_size(const ptq_model *m, int asked, const ptq_env *env)
 
 ptq_status check_output(const char *path, bool force, ptq_error *err)
 {
-    if (!force && file_exists(path))
+    if (!force && file_exists(path) && !file_is_special(path))
         return error_set(err, PTQ_IO, "'%s' exists; use --force to replace it", path);
     return file_check_writable(path, err);
 }

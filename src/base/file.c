@@ -2,9 +2,12 @@
 #include "base/file.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -62,33 +65,64 @@ ptq_status file_read(const char *path, size_t max_bytes, char **data, size_t *si
     return status;
 }
 
+/* Where a link leads; else `path` itself. `real` has PATH_MAX bytes. */
+static ptq_status follow(const char *path, char *real, const char **out, ptq_error *err)
+{
+    struct stat st;
+    *out = path;
+    if (lstat(path, &st) != 0 || !S_ISLNK(st.st_mode) || file_is_special(path))
+        return PTQ_OK;
+    if (!realpath(path, real))
+        return error_set(err, PTQ_IO, "cannot write '%s': it is a link that leads nowhere: %s",
+                         path, strerror(errno));
+    *out = real;
+    return PTQ_OK;
+}
+
+/* Names of what is written, and of its temporary. */
+static ptq_status name_output(file_out *out, const char *path, ptq_error *err)
+{
+    char real[PATH_MAX];
+    const char *target;
+    PTQ_TRY(follow(path, real, &target, err));
+    str temp = STR_INIT;
+    bool is_special = file_is_special(path);
+    if (!is_special)
+        str_addf(&temp, "%s.%ld.part", target, (long)getpid());
+    out->path = mem_strdup(target);
+    out->temp_path = is_special ? NULL : str_take(&temp);
+    if (out->path && (is_special || out->temp_path))
+        return PTQ_OK;
+    return error_no_memory(err, strlen(path), "a file name");
+}
+
 ptq_status file_out_open(file_out *out, const char *path, ptq_error *err)
 {
-    *out = (file_out){0};
-    str temp = STR_INIT;
-    str_addf(&temp, "%s.%ld.part", path, (long)getpid());
-    out->temp_path = str_take(&temp);
-    out->path = mem_strdup(path);
-    if (!out->temp_path || !out->path) {
-        file_out_abort(out);
-        return error_no_memory(err, strlen(path), "a file name");
+    file_out opened = {0};
+    *out = opened;
+    ptq_status status = name_output(&opened, path, err);
+    if (status == PTQ_OK) {
+        opened.stream = fopen(opened.temp_path ? opened.temp_path : opened.path, "wb");
+        if (!opened.stream)
+            status = error_set(err, PTQ_IO, "cannot write '%s': %s", path, strerror(errno));
     }
-    out->stream = fopen(out->temp_path, "wb");
-    if (out->stream)
+    if (status == PTQ_OK) {
+        *out = opened;
         return PTQ_OK;
-    error_set(err, PTQ_IO, "cannot write '%s': %s", path, strerror(errno));
-    mem_free(out->temp_path);
-    out->temp_path = NULL; /* it was never created */
-    file_out_abort(out);
-    return PTQ_IO;
+    }
+    mem_free(opened.temp_path); /* it was never created */
+    mem_free(opened.path);
+    return status;
 }
 
 ptq_status file_out_commit(file_out *out, ptq_error *err)
 {
-    bool good = fflush(out->stream) == 0 && !ferror(out->stream) && fsync(fileno(out->stream)) == 0;
+    bool good = fflush(out->stream) == 0 && !ferror(out->stream);
+    if (out->temp_path)
+        good = good && fsync(fileno(out->stream)) == 0;
     good = fclose(out->stream) == 0 && good;
     out->stream = NULL;
-    if (good)
+    if (good && out->temp_path)
         good = rename(out->temp_path, out->path) == 0;
     if (!good) {
         error_set(err, PTQ_IO, "cannot write '%s': %s", out->path, strerror(errno));
@@ -128,6 +162,10 @@ ptq_status file_check_writable(const char *path, ptq_error *err)
 {
     if (file_is_dir(path))
         return error_set(err, PTQ_IO, "cannot write '%s': it is a directory", path);
+    if (file_is_special(path)) /* opening a pipe would wait for its reader */
+        return access(path, W_OK) == 0
+                   ? PTQ_OK
+                   : error_set(err, PTQ_IO, "cannot write '%s': %s", path, strerror(errno));
     file_out out;
     PTQ_TRY(file_out_open(&out, path, err));
     file_out_abort(&out);
@@ -144,6 +182,65 @@ bool file_is_dir(const char *path)
 {
     struct stat st;
     return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
+bool file_is_special(const char *path)
+{
+    struct stat st;
+    return stat(path, &st) == 0 && !S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode);
+}
+
+/* Opens and locks; a file that its last holder removed meanwhile locks nobody out. */
+static ptq_status lock_file(const char *path, const char *what, int *out, ptq_error *err)
+{
+    for (;;) {
+        struct stat mine, there;
+        int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+        if (fd < 0)
+            return error_set(err, PTQ_IO, "cannot write '%s': %s", path, strerror(errno));
+        if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
+            int reason = errno;
+            close(fd);
+            if (reason != EWOULDBLOCK)
+                return error_set(err, PTQ_IO, "cannot lock '%s': %s", path, strerror(reason));
+            return error_set(err, PTQ_IO,
+                             "'%s' is in use by another run; wait for its end, or choose another "
+                             "file",
+                             what);
+        }
+        if (fstat(fd, &mine) == 0 && stat(path, &there) == 0 && mine.st_ino == there.st_ino &&
+            mine.st_dev == there.st_dev) {
+            *out = fd;
+            return PTQ_OK;
+        }
+        close(fd);
+    }
+}
+
+ptq_status file_lock_take(file_lock *lock, const char *path, ptq_error *err)
+{
+    str name = STR_INIT;
+    str_addf(&name, "%s.lock", path);
+    char *text = str_take(&name);
+    int fd = -1;
+    if (!text)
+        return error_no_memory(err, strlen(path), "a file name");
+    ptq_status status = lock_file(text, path, &fd, err);
+    if (status == PTQ_OK)
+        *lock = (file_lock){fd, text};
+    else
+        mem_free(text);
+    return status;
+}
+
+void file_lock_release(file_lock *lock)
+{
+    if (!lock->path)
+        return;
+    unlink(lock->path);
+    close(lock->fd);
+    mem_free(lock->path);
+    *lock = (file_lock){0};
 }
 
 ptq_status file_make_dirs(const char *path, ptq_error *err)

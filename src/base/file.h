@@ -2,7 +2,8 @@
 /* base/file.h — whole files in, whole files out.
  *
  * Outputs are written to a temporary file beside the target and renamed on commit: the target is
- * either whole or untouched.
+ * either whole or untouched. A link stays a link: what it leads to is replaced. Devices and pipes
+ * are written as they are.
  */
 #ifndef BASE_FILE_H
 #define BASE_FILE_H
@@ -21,7 +22,7 @@ PTQ_CHECKED ptq_status file_read(const char *path, size_t max_bytes, char **data
 typedef struct file_out {
     FILE *stream; /* write here */
     char *path;
-    char *temp_path;
+    char *temp_path; /* NULL: a device or a pipe, written directly */
 } file_out;
 
 PTQ_CHECKED ptq_status file_out_open(file_out *out, const char *path, ptq_error *err);
@@ -33,8 +34,19 @@ PTQ_CHECKED ptq_status file_write(const char *path, const void *data, size_t siz
 /* PTQ_IO unless `path` can be created or replaced: to fail before the work, not after it. */
 PTQ_CHECKED ptq_status file_check_writable(const char *path, ptq_error *err);
 bool file_exists(const char *path);
+bool file_is_special(const char *path); /* a device or a pipe: nothing there can be lost */
 bool file_is_dir(const char *path);
 PTQ_CHECKED ptq_status file_make_dirs(const char *path, ptq_error *err); /* mkdir -p */
+
+/* Keeps others from the same work: "<path>.lock", held until it is released or its holder dies. */
+typedef struct file_lock {
+    int fd;
+    char *path; /* NULL: not held */
+} file_lock;
+
+/* PTQ_IO when somebody has it, in this process or another. */
+PTQ_CHECKED ptq_status file_lock_take(file_lock *lock, const char *path, ptq_error *err);
+void file_lock_release(file_lock *lock); /* does nothing unless held */
 
 const char *path_base(const char *path); /* part after the last '/' */
 /* New string, mem_free() it; NULL when out of memory. */

@@ -333,7 +333,7 @@ ptq_status cli_check_output(const char *path, const char *input, bool force, ptq
             return usage_error(err, "'%.900s' is the input itself; choose another output", path);
         if (S_ISDIR(out.st_mode))
             return io_error(err, "cannot write", path, ": it is a folder");
-        if (!force)
+        if (!force && S_ISREG(out.st_mode))
             return io_error(err, "output", path, " exists; use --force to replace it");
         return PTQ_OK;
     }

@@ -4,7 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/file.h"
 #include "base/mem.h"
 #include "base/sha256.h"
 #include "base/str.h"
@@ -104,6 +103,8 @@ ptq_status journal_open(journal *j, const sensitivity_job *job, const sensitivit
         return error_no_memory(err, 0, "a journal");
     ptq_status st = PTQ_OK;
     if (j->path)
+        st = file_lock_take(&j->lock, j->path, err);
+    if (st == PTQ_OK && j->path)
         st = fingerprint(job, options, j->fingerprint, err);
     if (st == PTQ_OK && j->path)
         st = file_exists(j->path) ? read_file(j, err) : file_check_writable(j->path, err);
@@ -115,6 +116,7 @@ ptq_status journal_open(journal *j, const sensitivity_job *job, const sensitivit
 void journal_close(journal *j)
 {
     json_decref(j->pieces);
+    file_lock_release(&j->lock);
     *j = (journal){0};
 }
 

@@ -8,15 +8,18 @@
 #ifndef QUANT_SENSITIVITY_JOURNAL_H
 #define QUANT_SENSITIVITY_JOURNAL_H
 
+#include "base/file.h"
 #include "quant/sensitivity_units.h"
 
 typedef struct journal {
     const char *path; /* NULL: nothing is kept */
+    file_lock lock;   /* one ranking at a time */
     char fingerprint[65];
     json_t *pieces; /* key -> what was measured */
 } journal;
 
-/* Reads the file when there is one. PTQ_USAGE when it belongs to another run. */
+/* Reads the file when there is one. PTQ_USAGE when it belongs to another ranking, PTQ_IO when one
+ * is at work on it. */
 PTQ_CHECKED ptq_status journal_open(journal *j, const sensitivity_job *job,
                                     const sensitivity_options *options, ptq_error *err);
 void journal_close(journal *j);

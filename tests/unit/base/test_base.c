@@ -10,6 +10,9 @@
 #include "base/str.h"
 #include "base/strmap.h"
 
+#include <sys/stat.h>
+#include <unistd.h>
+
 static void error_context_goes_in_front(void **state)
 {
     (void)state;
@@ -88,6 +91,68 @@ static void outputs_are_whole_or_absent(void **state)
     test_temp_remove(dir);
 }
 
+static void links_stay_links(void **state)
+{
+    (void)state;
+    ptq_error err;
+    char dir[512];
+    struct stat st;
+    test_temp_dir(dir);
+    char *path = path_join(dir, "a.txt"), *link = path_join(dir, "link");
+    char *lost = path_join(dir, "lost");
+    assert_ok(file_write(path, "old", 3, &err));
+    assert_int_equal(symlink("a.txt", link), 0);
+    assert_int_equal(symlink("nowhere", lost), 0);
+    assert_ok(file_write(link, "newer", 5, &err));
+    assert_int_equal(lstat(link, &st), 0);
+    assert_true(S_ISLNK(st.st_mode));
+    assert_int_equal(lstat(path, &st), 0);
+    assert_true(S_ISREG(st.st_mode) && st.st_size == 5);
+    assert_status(file_write(lost, "x", 1, &err), PTQ_IO);
+    assert_non_null(strstr(err.message, "a link that leads nowhere"));
+    mem_free(path);
+    mem_free(link);
+    mem_free(lost);
+    test_temp_remove(dir);
+}
+
+static void devices_are_not_replaced(void **state)
+{
+    (void)state;
+    ptq_error err;
+    struct stat st;
+    assert_ok(file_check_writable("/dev/null", &err));
+    assert_ok(file_write("/dev/null", "x", 1, &err));
+    assert_int_equal(lstat("/dev/null", &st), 0);
+    assert_true(S_ISCHR(st.st_mode));
+    assert_status(file_write("/dev/full", "x", 1, &err), PTQ_IO);
+    assert_non_null(strstr(err.message, "No space left"));
+}
+
+static void a_lock_has_one_holder(void **state)
+{
+    (void)state;
+    ptq_error err;
+    char dir[512];
+    test_temp_dir(dir);
+    char *path = path_join(dir, "work"), *name = path_join(dir, "work.lock");
+    file_lock mine = {0}, theirs = {0};
+    assert_ok(file_lock_take(&mine, path, &err));
+    assert_status(file_lock_take(&theirs, path, &err), PTQ_IO);
+    assert_non_null(strstr(err.message, "is in use by another run"));
+    file_lock_release(&theirs);
+    assert_true(file_exists(name));
+    file_lock_release(&mine);
+    assert_false(file_exists(name));
+    assert_ok(file_write(name, "", 0, &err)); /* its holder died */
+    assert_ok(file_lock_take(&theirs, path, &err));
+    file_lock_release(&theirs);
+    assert_status(file_lock_take(&mine, "/no/such/dir/x", &err), PTQ_IO);
+    mem_free(path);
+    mem_free(name);
+    test_temp_remove(dir);
+}
+
 static void near_words_are_found(void **state)
 {
     (void)state;
@@ -143,6 +208,9 @@ int main(void)
         cmocka_unit_test(half_is_exact),
         cmocka_unit_test(sha256_of_examples),
         cmocka_unit_test(outputs_are_whole_or_absent),
+        cmocka_unit_test(links_stay_links),
+        cmocka_unit_test(devices_are_not_replaced),
+        cmocka_unit_test(a_lock_has_one_holder),
         cmocka_unit_test(near_words_are_found),
         cmocka_unit_test(maps_and_arenas_keep_what_they_got),
         cmocka_unit_test(slices_keep_the_whole),

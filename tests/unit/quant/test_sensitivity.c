@@ -334,6 +334,26 @@ static void an_interrupted_ranking_goes_on(void **state)
     stop(&f);
 }
 
+static void a_journal_serves_one_ranking_at_a_time(void **state)
+{
+    (void)state;
+    fixture f = start();
+    char dir[512];
+    test_temp_dir(dir);
+    char *path = path_join(dir, "journal.json");
+    f.options.journal = path;
+    sensitivity *s = NULL;
+    file_lock theirs;
+    assert_ok(file_lock_take(&theirs, path, &err));
+    assert_status(rank(&f, NULL, &s), PTQ_IO);
+    assert_non_null(strstr(err.message, "journal.json' is in use by another run"));
+    assert_false(file_exists(path));
+    file_lock_release(&theirs);
+    mem_free(path);
+    test_temp_remove(dir);
+    stop(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -345,6 +365,7 @@ int main(void)
         cmocka_unit_test(a_race_finds_the_spoiled_layer),
         cmocka_unit_test(a_race_goes_on_from_its_journal),
         cmocka_unit_test(an_interrupted_ranking_goes_on),
+        cmocka_unit_test(a_journal_serves_one_ranking_at_a_time),
     };
     return cmocka_run_group_tests_name("sensitivity", tests, NULL, NULL);
 }
