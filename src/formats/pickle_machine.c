@@ -21,6 +21,13 @@ ptq_status pickle_fail(const pickle_machine *m, ptq_status status, const char *f
     return error_set(m->err, status, "byte %zu: %s", m->op_pos, what);
 }
 
+ptq_status pickle_no_memory(const pickle_machine *m)
+{
+    return pickle_fail(m, PTQ_LIMIT,
+                       "out of memory, or the document needs more than the limit of %zu bytes",
+                       m->max_bytes);
+}
+
 /* ---- stack, marks, memo ---- */
 
 static ptq_status make_room(pickle_machine *m, void **array, size_t n, size_t *cap, size_t size)
@@ -30,7 +37,7 @@ static ptq_status make_room(pickle_machine *m, void **array, size_t n, size_t *c
     size_t more = *cap ? 2 * *cap : 256;
     void *grown = mem_resize(*array, more, size);
     if (!grown)
-        return pickle_fail(m, PTQ_LIMIT, "out of memory");
+        return pickle_no_memory(m);
     *array = grown;
     *cap = more;
     return PTQ_OK;
@@ -77,7 +84,7 @@ static ptq_status pop_mark(pickle_machine *m, pickle_value ***items, size_t *n)
     *n = height(m);
     m->n_stack -= *n;
     m->n_marks--;
-    *items = m->stack + m->n_stack;
+    *items = m->stack ? m->stack + m->n_stack : NULL;
     return PTQ_OK;
 }
 
@@ -94,7 +101,7 @@ static ptq_status remember(pickle_machine *m, uint64_t index)
             cap *= 2;
         pickle_value **memo = mem_resize(m->memo, cap, sizeof(pickle_value *));
         if (!memo)
-            return pickle_fail(m, PTQ_LIMIT, "out of memory");
+            return pickle_no_memory(m);
         memset(memo + m->cap_memo, 0, (cap - m->cap_memo) * sizeof(pickle_value *));
         m->memo = memo;
         m->cap_memo = cap;
@@ -589,14 +596,14 @@ ptq_status pickle_parse(const void *data, size_t size, const pickle_limits *limi
                         pickle_doc **out, ptq_error *err)
 {
     pickle_machine m = {.data = data, .size = size, .max_depth = DEFAULT_MAX_DEPTH, .err = err};
-    size_t max_bytes = DEFAULT_MAX_BYTES;
+    m.max_bytes = DEFAULT_MAX_BYTES;
     if (limits && limits->max_depth)
         m.max_depth = limits->max_depth;
     if (limits && limits->max_bytes)
-        max_bytes = limits->max_bytes;
+        m.max_bytes = limits->max_bytes;
     pickle_doc *doc = mem_zalloc(sizeof *doc);
     if (doc)
-        doc->arena = m.arena = arena_create(max_bytes);
+        doc->arena = m.arena = arena_create(m.max_bytes);
     if (!doc || !doc->arena) {
         pickle_doc_destroy(doc);
         return error_no_memory(err, sizeof *doc, "a pickle");

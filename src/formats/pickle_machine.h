@@ -19,6 +19,7 @@ typedef struct pickle_machine {
     size_t n_ops;  /* executed so far */
     arena *arena;
     int max_depth;
+    size_t max_bytes; /* of the arena */
     pickle_value **stack;
     size_t n_stack;
     size_t cap_stack;
@@ -35,6 +36,8 @@ typedef struct pickle_machine {
 /* Sets "byte N: <formatted>". */
 ptq_status pickle_fail(const pickle_machine *m, ptq_status status, const char *format, ...)
     PTQ_PRINTF(3, 4);
+/* PTQ_LIMIT: neither the machine nor the limit gives more. */
+ptq_status pickle_no_memory(const pickle_machine *m);
 
 PTQ_CHECKED ptq_status pickle_new(pickle_machine *m, pickle_kind kind, pickle_value **out);
 /* Copies the bytes; `kind` is STR or BYTES. */

@@ -125,7 +125,7 @@ static ptq_status call_encode(pickle_machine *m, const pickle_value *callee, pic
     size_t size = arg[0]->as.text.size, n_bytes = 0;
     char *bytes = arena_alloc(m->arena, size + 1, 1);
     if (!bytes)
-        return pickle_fail(m, PTQ_LIMIT, "the document needs more memory than the limit");
+        return pickle_no_memory(m);
     for (size_t i = 0; i < size; i++) {
         unsigned c = text[i];
         if (c >= 0x80) { /* UTF-8 of U+0080 to U+00FF */
@@ -262,7 +262,7 @@ ptq_status pickle_global(pickle_machine *m, const char *module, const char *name
     v->as.global.module = arena_strdup(m->arena, module);
     v->as.global.name = arena_strdup(m->arena, name);
     if (!v->as.global.module || !v->as.global.name)
-        return pickle_fail(m, PTQ_LIMIT, "the document needs more memory than the limit");
+        return pickle_no_memory(m);
     *out = v;
     return PTQ_OK;
 }

@@ -130,7 +130,7 @@ ptq_status pickle_rebuild_tensor(pickle_machine *m, const pickle_value *args, in
         return pickle_fail(m, PTQ_UNSUPPORTED, "a tensor with a conjugate or negative view");
     pickle_tensor *t = arena_alloc(m->arena, 1, sizeof *t);
     if (!t)
-        return pickle_fail(m, PTQ_LIMIT, "the document needs more memory than the limit");
+        return pickle_no_memory(m);
     t->storage = &item[0]->as.storage;
     t->element = t->storage->element;
     if (version == 3 && !element_of_dtype(item[6], &t->element))

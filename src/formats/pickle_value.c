@@ -9,7 +9,7 @@ ptq_status pickle_new(pickle_machine *m, pickle_kind kind, pickle_value **out)
 {
     pickle_value *v = arena_alloc(m->arena, 1, sizeof *v);
     if (!v)
-        return pickle_fail(m, PTQ_LIMIT, "the document needs more memory than the limit");
+        return pickle_no_memory(m);
     v->kind = kind;
     *out = v;
     return PTQ_OK;
@@ -23,7 +23,7 @@ ptq_status pickle_new_text(pickle_machine *m, pickle_kind kind, const void *data
     v->as.text.data = arena_strndup(m->arena, data, size);
     v->as.text.size = size;
     if (!v->as.text.data)
-        return pickle_fail(m, PTQ_LIMIT, "the document needs more memory than the limit");
+        return pickle_no_memory(m);
     *out = v;
     return PTQ_OK;
 }
@@ -47,7 +47,7 @@ ptq_status pickle_new_list(pickle_machine *m, pickle_kind kind, pickle_value *co
     if (n > 0) {
         v->as.list.items = arena_alloc(m->arena, n, sizeof(pickle_value *));
         if (!v->as.list.items)
-            return pickle_fail(m, PTQ_LIMIT, "the document needs more memory than the limit");
+            return pickle_no_memory(m);
         memcpy(v->as.list.items, items, n * sizeof(pickle_value *));
         v->as.list.n = v->as.list.cap = n;
         for (size_t i = 0; i < n; i++)
@@ -77,7 +77,7 @@ ptq_status pickle_append(pickle_machine *m, pickle_value *list, pickle_value *it
     pickle_value **items =
         grow(m, list->as.list.items, list->as.list.n, &list->as.list.cap, sizeof(pickle_value *));
     if (!items)
-        return pickle_fail(m, PTQ_LIMIT, "the document needs more memory than the limit");
+        return pickle_no_memory(m);
     list->as.list.items = items;
     items[list->as.list.n++] = item;
     return deepen(m, list, item);
@@ -89,7 +89,7 @@ ptq_status pickle_store(pickle_machine *m, pickle_value *dict, pickle_value *key
     pickle_pair *pairs =
         grow(m, dict->as.dict.pairs, dict->as.dict.n, &dict->as.dict.cap, sizeof(pickle_pair));
     if (!pairs)
-        return pickle_fail(m, PTQ_LIMIT, "the document needs more memory than the limit");
+        return pickle_no_memory(m);
     dict->as.dict.pairs = pairs;
     pairs[dict->as.dict.n++] = (pickle_pair){key, value};
     PTQ_TRY(deepen(m, dict, key));

@@ -16,7 +16,8 @@ static bool is_constant_input(const lint *l, const net_node *node, uint32_t inpu
 layer layer_of(const lint *l, const net_node *node)
 {
     layer a = {.node = node, .weight_input = 1};
-    if (is_constant_input(l, node, 0) && !is_constant_input(l, node, 1)) {
+    if (is_constant_input(l, node, 0) && net_input(node, 1) != NET_NONE &&
+        !is_constant_input(l, node, 1)) {
         a.data_input = 1;
         a.weight_input = 0;
     }

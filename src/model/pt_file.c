@@ -43,20 +43,24 @@ static ptq_status find_root(pt_file *f, int *index, ptq_error *err)
     return f->root ? PTQ_OK : error_no_memory(err, strlen(best), "a record name");
 }
 
-/* Index of record `<root><name>`; -1: absent. */
-static int find_record(const pt_file *f, const char *name)
+/* Of record `<root><folder><name>`; -1: absent. */
+static ptq_status find_record(const pt_file *f, const char *folder, const char *name, int *index,
+                              ptq_error *err)
 {
     str full = STR_INIT;
-    str_addf(&full, "%s%s", f->root, name);
-    int index = str_ok(&full) ? zip_archive_find(f->zip, str_text(&full)) : -1;
+    str_addf(&full, "%s%s%s", f->root, folder, name);
+    bool ok = str_ok(&full);
+    if (ok)
+        *index = zip_archive_find(f->zip, str_text(&full));
     str_clear(&full);
-    return index;
+    return ok ? PTQ_OK : error_no_memory(err, strlen(name), "a record name");
 }
 
 static ptq_status read_byte_order(pt_file *f, ptq_error *err)
 {
-    int index = find_record(f, "byteorder");
+    int index;
     char *order;
+    PTQ_TRY(find_record(f, "", "byteorder", &index, err));
     if (index < 0)
         return PTQ_OK;
     PTQ_TRY(zip_archive_read(f->zip, index, 64, &order, NULL, err));
@@ -78,10 +82,11 @@ static ptq_status read_pickle(pt_file *f, int index, size_t max_depth, ptq_error
 
 static ptq_status open_records(pt_file *f, const char *path, size_t max_depth, ptq_error *err)
 {
-    int index = -1;
+    int index = -1, script;
     PTQ_TRY(zip_archive_open(path, &f->zip, err));
     PTQ_TRY(find_root(f, &index, err));
-    if (find_record(f, "constants.pkl") >= 0)
+    PTQ_TRY(find_record(f, "", "constants.pkl", &script, err));
+    if (script >= 0)
         return error_set(err, PTQ_UNSUPPORTED,
                          "this is a TorchScript archive, not a checkpoint; give the checkpoint it "
                          "was made from, or an ONNX file");
@@ -128,10 +133,8 @@ int pt_file_n_bad_checksums(const pt_file *f)
 /* Makes f->bytes the storage's bytes. */
 static ptq_status hold_storage(pt_file *f, const pickle_storage *s, ptq_error *err)
 {
-    str name = STR_INIT;
-    str_addf(&name, "data/%s", s->key);
-    int index = str_ok(&name) ? find_record(f, str_text(&name)) : -1;
-    str_clear(&name);
+    int index;
+    PTQ_TRY(find_record(f, "data/", s->key, &index, err));
     if (index < 0)
         return error_set(err, PTQ_FORMAT, "its record '%sdata/%s' is missing", f->root, s->key);
     uint64_t needed = (uint64_t)s->n_elements * pickle_element_bytes(s->element);

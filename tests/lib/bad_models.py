@@ -37,6 +37,16 @@ def archive(name, pickle=PICKLE, records=None, words="", root="archive", how=zip
     print(f"{name}\t{words}")
 
 
+def lie(name):
+    """A packed record that unpacks to more than the directory says."""
+    path = os.path.join(DIR, name)
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as z:
+        z.writestr("archive/data.pkl", bytes(64 << 20))
+    data = open(path, "rb").read()
+    size = struct.pack("<I", 64 << 20)
+    write(name, data.replace(size, struct.pack("<I", 100)), "damaged")
+
+
 def calls(module, function, argument):
     """Opcodes that would call module.function(argument) and drop the answer."""
     text = argument.encode()
@@ -66,6 +76,8 @@ def checkpoints():
     archive("short.pt", records={**RECORDS, LONGEST: RECORDS[LONGEST][:64]}, words=LONGEST.split("/")[1])
     archive("nan.pt", records={**RECORDS, LONGEST: b"\x00\x7e" * (len(RECORDS[LONGEST]) // 2)}, words="NaN|nan|finite")
     archive("module.pt", PICKLE.replace(b"models.common\nSPPCSPC\n", b"models.common\nSPPCSPQ\n"), words="SPPCSPQ")
+    archive("bomb.pt", bytes(257 << 20), records={}, words="limit", how=zipfile.ZIP_DEFLATED)
+    lie("bomb-hidden.pt")
     archive("good-root.pt", root="yolo_best")
     archive("good-deflated.pt", how=zipfile.ZIP_DEFLATED)
     rnd = random.Random(5)
