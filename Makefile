@@ -3,7 +3,7 @@
 # make demo     install what is missing, build, run the main job on demo/
 # make check    install what is missing, build, run every test
 # make asan     the same tests under AddressSanitizer and UndefinedBehaviorSanitizer (those named quick)
-# make fuzz     each fuzz target for FUZZ_SECONDS (60) under libFuzzer; new inputs go to its corpus
+# make fuzz     each fuzz target for FUZZ_SECONDS (60) under libFuzzer; what it finds is in build-fuzz/corpus
 # make format   lay out the sources as clang-format does
 # make clean    remove what was built
 
@@ -34,13 +34,11 @@ asan: packages
 	ctest --test-dir $(BUILD)-asan -L quick --output-on-failure
 
 FUZZ_SECONDS ?= 60
-FUZZ_TARGETS = pickle model yaml json text
 fuzz: packages
-	cmake -S . -B $(BUILD)-fuzz -G Ninja -DCMAKE_BUILD_TYPE=Release -DCMAKE_C_COMPILER=clang -DPTQ_SANITIZE=ON -DPTQ_FUZZ=ON $(CMAKE_FLAGS)
-	ninja -C $(BUILD)-fuzz $(addprefix fuzz_,$(FUZZ_TARGETS))
-	for t in $(FUZZ_TARGETS); do \
-	  $(BUILD)-fuzz/fuzz/fuzz_$$t -max_total_time=$(FUZZ_SECONDS) -rss_limit_mb=4096 -timeout=20 \
-	    -artifact_prefix=$(BUILD)-fuzz/$$t- tests/fuzz/corpus/$$t || exit 1; done
+	@tools/packages.sh check
+	cmake -S . -B $(BUILD)-fuzz -G Ninja -DCMAKE_BUILD_TYPE=Fuzz -DCMAKE_C_FLAGS_FUZZ="-O1 -g1" -DCMAKE_C_COMPILER=clang -DPTQ_SANITIZE=ON -DPTQ_FUZZ=ON $(CMAKE_FLAGS)
+	ninja -C $(BUILD)-fuzz fuzz_targets
+	tools/fuzz.sh $(BUILD)-fuzz $(FUZZ_SECONDS)
 
 format:
 	git ls-files '*.c' '*.h' | xargs clang-format -i

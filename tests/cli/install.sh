@@ -17,14 +17,38 @@ step cmake --install "$build" --prefix "$scratch/usr"
 for page in man/man1/ptq.1 man/man1/ptq-quantize.1 bash-completion/completions/ptq; do
     [ -s "usr/share/$page" ] || fail "$page is not installed"
 done
-export PKG_CONFIG_PATH
-PKG_CONFIG_PATH=$(dirname "$(find usr -name ptq.pc)")
 for header in usr/include/ptq/*.h; do
     step cc -std=c17 -Wall -Wextra -Werror -Iusr/include -fsyntax-only "$header"
+    ! command -v c++ >cxx || step c++ -std=c++17 -Wall -Wextra -Werror -Iusr/include -fsyntax-only -x c++ "$header"
 done
-sed -i "s|^prefix=.*|prefix=$scratch/usr|" "$PKG_CONFIG_PATH/ptq.pc"
+
+# pkg-config: the files may lie anywhere.
+mv usr moved
+PKG_CONFIG_PATH=$(dirname "$(find "$PWD/moved" -name ptq.pc)")
+export PKG_CONFIG_PATH
 step cc -std=c17 "$SOURCE/examples/evaluate_detector.c" -o evaluate $(pkg-config --cflags --libs ptq)
 libdir=$(pkg-config --variable=libdir ptq)
 step env LD_LIBRARY_PATH="$libdir" ./evaluate "$model" "$demo/shapes.yaml" 320
 grep -qE '^mAP@.5:.95 is 0\.2[0-9]+$' out || fail 'no mAP'
-step usr/bin/ptq --version
+step moved/bin/ptq --version
+
+# find_package in a project of somebody else.
+mkdir project
+cat >project/CMakeLists.txt <<'CMAKE'
+cmake_minimum_required(VERSION 3.20)
+project(user LANGUAGES C)
+find_package(ptq 0.1 REQUIRED)
+add_executable(user user.c)
+target_link_libraries(user ptq::ptq)
+CMAKE
+cp "$SOURCE/examples/evaluate_detector.c" project/user.c
+step cmake -S project -B project/build -DCMAKE_PREFIX_PATH="$scratch/moved"
+step cmake --build project/build
+run_user() {
+    what="project/build/user"
+    project/build/user >out 2>err
+    code=$?
+}
+run_user
+expect_code 2
+expect_err 'usage: evaluate_detector'

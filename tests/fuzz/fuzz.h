@@ -16,11 +16,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 /* The bytes as a file of this process; unlink() it. False: there is no room for it. */
 static inline bool fuzz_file(const uint8_t *data, size_t size, char path[64])
 {
-    snprintf(path, 64, "/tmp/ptq-fuzz-XXXXXX");
+    bool is_memory = access("/dev/shm", W_OK) == 0;
+    snprintf(path, 64, "%s/ptq-fuzz-XXXXXX", is_memory ? "/dev/shm" : "/tmp");
     int fd = mkstemp(path);
     if (fd < 0)
         return false;
-    bool is_whole = write(fd, data, size) == (ssize_t)size;
+    bool is_whole = !size || write(fd, data, size) == (ssize_t)size;
     close(fd);
     if (!is_whole)
         unlink(path);

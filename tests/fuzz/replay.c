@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* replay FOLDER: runs a fuzz target over the files of its corpus, without a fuzzer. */
+/* replay FOLDER ...: runs a fuzz target over the files of folders, without a fuzzer. */
 #include <dirent.h>
 #include <string.h>
 
@@ -7,15 +7,16 @@
 #include "base/mem.h"
 #include "fuzz.h"
 
-int main(int argc, char **argv)
+/* Number of files. */
+static int replay(const char *folder)
 {
-    DIR *d = argc > 1 ? opendir(argv[1]) : NULL;
+    DIR *d = opendir(folder);
     int n = 0;
     for (struct dirent *entry; d && (entry = readdir(d));) {
         char path[1024], *data;
         size_t size;
         ptq_error err;
-        snprintf(path, sizeof path, "%s/%s", argv[1], entry->d_name);
+        snprintf(path, sizeof path, "%s/%s", folder, entry->d_name);
         if (entry->d_name[0] == '.' || file_read(path, 0, &data, &size, &err) != PTQ_OK)
             continue;
         printf("%s\n", path);
@@ -26,6 +27,14 @@ int main(int argc, char **argv)
     }
     if (d)
         closedir(d);
+    return n;
+}
+
+int main(int argc, char **argv)
+{
+    int n = 0;
+    for (int i = 1; i < argc; i++)
+        n += replay(argv[i]);
     printf("%d inputs\n", n);
     return n ? 0 : 1;
 }

@@ -281,6 +281,31 @@ static void run_transpose(const call *c)
     }
 }
 
+/* Steps forwards; constants starts, ends, axes, steps. */
+static void run_slice(const call *c)
+{
+    const shape *in = &input_of(c, 0)->shape, *s = out_shape(c);
+    int64_t start[SHAPE_MAX_RANK] = {0}, step[SHAPE_MAX_RANK];
+    for (int d = 0; d < SHAPE_MAX_RANK; d++)
+        step[d] = 1;
+    for (size_t i = 0; i < count_of(c->g, c->n->inputs[1]); i++) {
+        int axis = c->n->n_inputs > 3 ? (int)values_of(c, 3)[i] : (int)i;
+        axis += axis < 0 ? s->rank : 0;
+        start[axis] = (int64_t)values_of(c, 1)[i];
+        start[axis] += start[axis] < 0 ? in->dim[axis] : 0;
+        step[axis] = c->n->n_inputs > 4 ? (int64_t)values_of(c, 4)[i] : 1;
+    }
+    for (size_t i = 0; i < count_of(c->g, c->n->outputs[0]); i++) {
+        int64_t rest = (int64_t)i, from = 0, size = 1;
+        for (int d = s->rank - 1; d >= 0; d--) {
+            from += (start[d] + rest % s->dim[d] * step[d]) * size;
+            size *= in->dim[d];
+            rest /= s->dim[d];
+        }
+        out_values(c)[i] = values_of(c, 0)[from];
+    }
+}
+
 /* out channel = (dx*block + dy)*C + c, see op.h. */
 static void run_space_to_depth(const call *c)
 {
@@ -377,6 +402,9 @@ static void run_node(const call *c)
         break;
     case GRAPH_OP_TRANSPOSE:
         run_transpose(c);
+        break;
+    case GRAPH_OP_SLICE:
+        run_slice(c);
         break;
     case GRAPH_OP_SPACE_TO_DEPTH:
         run_space_to_depth(c);
