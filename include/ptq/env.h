@@ -27,6 +27,13 @@ typedef struct ptq_env {
     void (*progress)(void *user, const char *what, size_t done, size_t total);
     void *user;
     const volatile int *cancel; /* nonzero: stop */
+    /* Several processes that make the same call and share its work (ptq_calibrate(),
+     * ptq_sensitivity()); all return the same result, only rank 0 writes files. Without `gather`
+     * there is one. */
+    int rank, n_ranks;
+    /* `bytes` bytes of every rank into `all`, in the order of ranks; 0: done. */
+    int (*gather)(void *ranks, const void *mine, size_t bytes, void *all);
+    void *ranks;
 } ptq_env;
 
 #ifdef __cplusplus

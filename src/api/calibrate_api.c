@@ -53,9 +53,10 @@ static ptq_status calibrate_model(api_call *call, ptq_model *m, const ptq_calibr
         status = quant_setup_find_codes(&s, m, err);
     if (status == PTQ_OK)
         status = quant_setup_ranges(&s, m, &o->quant, &o->data, call, err);
-    if (status == PTQ_OK && o->output)
+    bool is_writer = env_rank(&call->env) == 0;
+    if (status == PTQ_OK && o->output && is_writer)
         status = write_ranges(s.ranges, o->output, err);
-    if (status == PTQ_OK && o->trt_cache)
+    if (status == PTQ_OK && o->trt_cache && is_writer)
         status = write_cache(&s, m, o, call, err);
     if (status == PTQ_OK) {
         json_t *summary = ranges_write_json(s.ranges, false);

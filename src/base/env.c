@@ -3,6 +3,7 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 void env_log(const ptq_env *env, ptq_log_level level, const char *format, ...)
@@ -27,6 +28,25 @@ ptq_status env_check_cancel(const ptq_env *env, ptq_error *err)
 {
     if (env && env->cancel && *env->cancel)
         return error_set(err, PTQ_CANCELLED, "interrupted");
+    return PTQ_OK;
+}
+
+int env_n_ranks(const ptq_env *env)
+{
+    return env && env->gather && env->n_ranks > 1 ? env->n_ranks : 1;
+}
+
+int env_rank(const ptq_env *env)
+{
+    return env_n_ranks(env) > 1 ? env->rank : 0;
+}
+
+ptq_status env_gather(const ptq_env *env, const void *mine, size_t bytes, void *all, ptq_error *err)
+{
+    if (env_n_ranks(env) == 1)
+        memcpy(all, mine, bytes);
+    else if (env->gather(env->ranks, mine, bytes, all) != 0)
+        return error_set(err, PTQ_IO, "the other ranks could not be reached");
     return PTQ_OK;
 }
 

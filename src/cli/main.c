@@ -11,6 +11,7 @@
 #include "completion.h"
 #include "console.h"
 #include "help.h"
+#include "ranks.h"
 #include "suggest.h"
 
 const command *const COMMANDS[] = {
@@ -128,6 +129,17 @@ static int report_failure(console *screen, ptq_status st, const ptq_error *err, 
     return ptq_status_exit_code(st);
 }
 
+/* What several processes can share: elsewhere each would do all of it and write the same files. */
+static ptq_status check_shared(const command *cmd, const ptq_env *env, ptq_error *err)
+{
+    if (env->n_ranks < 2 || cmd == &cmd_calibrate || cmd == &cmd_sensitivity)
+        return PTQ_OK;
+    return usage_error(err,
+                       "'%s' cannot be shared by several ranks; 'calibrate' and "
+                       "'sensitivity' can",
+                       cmd->name);
+}
+
 static int print_result(const general_args *general, ptq_result *result)
 {
     const char *text = general->json ? ptq_result_json(result) : ptq_result_text(result);
@@ -161,12 +173,24 @@ static int run_parsed(const command *cmd, void *args, const parsed *p)
     ptq_result *result = NULL;
     ptq_error err = {.message = ""};
     char hint[512] = "";
-    ptq_status st = cmd->run(&c, args, &result, &err);
+    ptq_status st = ranks_start(&env, &err);
+    screen.is_quiet = screen.is_quiet || env.rank > 0;
+    if (!st)
+        st = check_shared(cmd, &env, &err);
+    if (!st)
+        st = cmd->run(&c, args, &result, &err);
     if (st == PTQ_USAGE && !err.file) /* a wrong file is not a wrong command line */
         help_hint(cmd, p, hint, sizeof hint);
     int code = st ? report_failure(&screen, st, &err, hint) : -1;
     console_destroy(&screen);
-    return st ? code : print_result(general, result);
+    if (!st && env.rank > 0) {
+        code = ptq_status_exit_code(ptq_result_verdict(result));
+        ptq_result_destroy(result);
+    } else if (!st) {
+        code = print_result(general, result);
+    }
+    ranks_end(&env, code);
+    return code;
 }
 
 static int run_command(const command *cmd, int argc, char **argv)

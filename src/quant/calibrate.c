@@ -20,6 +20,7 @@ typedef struct collector {
     int input_item; /* the network's input among r's items, or -1: it is not tapped */
     coverage seen;
     int batch;         /* images in the present batch */
+    histogram *own;    /* per item: what this rank has counted; NULL when it counts alone */
     ptq_status status; /* of the taps of this batch */
     ptq_error *err;
 } collector;
@@ -93,6 +94,59 @@ static void list_names(collector *c, const graph *g)
     }
 }
 
+/* ---------------------------------------------------------------- several ranks */
+
+static histogram *counts_of(const collector *c, int item)
+{
+    return c->own ? &c->own[item] : &c->r->items[item].values;
+}
+
+static ptq_status begin_sharing(collector *c, ptq_error *err)
+{
+    if (env_n_ranks(c->env) == 1)
+        return PTQ_OK;
+    if (c->r->is_compat)
+        return error_set(err, PTQ_USAGE,
+                         "bins as pytorch-quantization grows them depend on the order of the "
+                         "images; calibrate with one rank, or without compat");
+    c->own = mem_array((size_t)c->r->n, sizeof *c->own);
+    if (!c->own)
+        return error_no_memory(err, (size_t)c->r->n * sizeof *c->own, "calibration");
+    for (int i = 0; i < c->r->n; i++)
+        PTQ_TRY(histogram_init(&c->own[i], false, err));
+    return PTQ_OK;
+}
+
+static ptq_status pool_counts(const collector *c, histogram_bytes *mine, histogram_bytes *all,
+                              ptq_error *err)
+{
+    for (int i = 0; i < c->r->n; i++) {
+        histogram *h = &c->r->items[i].values;
+        histogram_pack(&c->own[i], mine);
+        PTQ_TRY(env_gather(c->env, mine, sizeof *mine, all, err));
+        histogram_clear(h);
+        PTQ_TRY(histogram_init(h, false, err));
+        for (int rank = 0; rank < env_n_ranks(c->env); rank++)
+            if (all[rank].n_values > 0)
+                PTQ_TRY(histogram_merge_packed(h, &all[rank], err));
+    }
+    return PTQ_OK;
+}
+
+/* The ranges' histograms become those of all ranks together. */
+static ptq_status share_counts(const collector *c, ptq_error *err)
+{
+    if (!c->own)
+        return PTQ_OK;
+    histogram_bytes *mine = mem_array(1, sizeof *mine);
+    histogram_bytes *all = mem_array((size_t)env_n_ranks(c->env), sizeof *all);
+    ptq_status st = mine && all ? pool_counts(c, mine, all, err)
+                                : error_no_memory(err, sizeof *all, "calibration");
+    mem_free(mine);
+    mem_free(all);
+    return st;
+}
+
 /* ---------------------------------------------------------------- watching */
 
 static void watch(void *user, const tap_view *view)
@@ -106,7 +160,7 @@ static void watch(void *user, const tap_view *view)
     if (view->type != DTYPE_F32)
         c->status = error_set(c->err, PTQ_UNSUPPORTED, "values are not float32");
     else
-        c->status = histogram_add(&t->values, c->pool, &rows, c->err);
+        c->status = histogram_add(counts_of(c, (int)at), c->pool, &rows, c->err);
     if (c->status != PTQ_OK)
         error_context(c->err, "tensor '%s', read by '%s'", t->name, t->layers[0]);
 }
@@ -122,14 +176,26 @@ static ptq_status watch_input(void *user, const tensor_view *images, ptq_error *
     if (c->input_item < 0 || !shape_count(&images->shape, &n))
         return PTQ_OK;
     value_rows rows = {images->data, 1, n, n};
-    return histogram_add(&c->r->items[c->input_item].values, c->pool, &rows, err);
+    return histogram_add(counts_of(c, c->input_item), c->pool, &rows, err);
+}
+
+static ptq_status add_images(collector *c, int n, ptq_error *err)
+{
+    if (coverage_is_due(&c->seen, n))
+        PTQ_TRY(share_counts(c, err));
+    return coverage_add(&c->seen, n, err);
 }
 
 /* `err` is set when a tap failed. */
 static ptq_status after_batch(void *user, ptq_error *err)
 {
     collector *c = user;
-    return c->status == PTQ_OK ? coverage_add(&c->seen, c->batch, err) : c->status;
+    return c->status == PTQ_OK ? add_images(c, c->batch, err) : c->status;
+}
+
+static ptq_status skipped_batch(void *user, int n_images, ptq_error *err)
+{
+    return add_images(user, n_images, err);
 }
 
 /* ---------------------------------------------------------------- images */
@@ -197,14 +263,17 @@ static ptq_status pass_over_images(collector *c, const calibrate_job *job,
                        .tap = watch,
                        .before = watch_input,
                        .after = after_batch,
+                       .skipped = skipped_batch,
                        .user = c,
                        .data = d,
                        .n_images = n,
                        .image_size = o->image_size,
                        .batch_size = batch_size,
                        .what = "calibrating"};
+    PTQ_TRY(begin_sharing(c, err));
     PTQ_TRY(coverage_begin(&c->seen, c->r, o->percentile, env_threads(c->env), err));
     PTQ_TRY(image_pass_run(&pass, c->env, &c->r->n_images, err));
+    PTQ_TRY(share_counts(c, err));
     return coverage_end(&c->seen, err);
 }
 
@@ -217,14 +286,16 @@ ptq_status calibrate(const calibrate_job *job, const calibrate_options *options,
     ptq_status st = prepare(&c, job, options, err);
     if (st == PTQ_OK)
         st = pass_over_images(&c, job, options, err);
-    if (st == PTQ_OK) {
-        *out = c.r;
-        c.r = NULL;
-    }
     histogram_pool_destroy(c.pool);
+    for (int i = 0; c.own && i < c.r->n; i++)
+        histogram_clear(&c.own[i]);
+    mem_free(c.own);
     coverage_clear(&c.seen);
     strmap_destroy(c.index);
     mem_free(c.names);
-    ranges_destroy(c.r);
+    if (st == PTQ_OK)
+        *out = c.r;
+    else
+        ranges_destroy(c.r);
     return st;
 }

@@ -65,10 +65,16 @@ static ptq_status note_step(coverage *c, ptq_error *err)
     return PTQ_OK;
 }
 
+bool coverage_is_due(const coverage *c, int n_images)
+{
+    return c->seen + n_images >= c->next;
+}
+
 ptq_status coverage_add(coverage *c, int n_images, ptq_error *err)
 {
+    bool is_due = coverage_is_due(c, n_images);
     c->seen += n_images;
-    if (c->seen < c->next)
+    if (!is_due)
         return PTQ_OK;
     c->next = 2 * c->seen;
     PTQ_TRY(ranges_solve(c->r, c->percentile, c->threads, err));

@@ -19,6 +19,8 @@ typedef struct coverage {
 
 PTQ_CHECKED ptq_status coverage_begin(coverage *c, ranges *r, double percentile, int threads,
                                       ptq_error *err);
+/* Whether coverage_add() of so many would look at the histograms. */
+bool coverage_is_due(const coverage *c, int n_images);
 /* The histograms hold `n_images` more. */
 PTQ_CHECKED ptq_status coverage_add(coverage *c, int n_images, ptq_error *err);
 /* Solves the ranges for good. */

@@ -407,7 +407,7 @@ typedef struct image_base {
 } image_base;
 
 static ptq_status measure_suffix(effects *e, const image_base *base, const suffix_net *s,
-                                 effect *out, double *cost, ptq_error *err)
+                                 effect *out, ptq_error *err)
 {
     double worth;
     PTQ_TRY(suffix_net_run(s, e->base, e->outputs, err));
@@ -418,7 +418,7 @@ static ptq_status measure_suffix(effects *e, const image_base *base, const suffi
     out->harm = output_distance(&want, &got) - base->harm;
     PTQ_TRY(worth_of(e, base->picture, rows, &worth, err));
     out->change = worth - base->worth;
-    *cost += graph_macs(s->g) / graph_macs(base_net_graph(e->base));
+    out->cost = graph_macs(s->g) / graph_macs(base_net_graph(e->base));
     return PTQ_OK;
 }
 
@@ -485,7 +485,7 @@ static ptq_status begin_image(effects *e, image_base *base, image_effects *out, 
     out->base_noise = head_energy(e, true, NULL);
     PTQ_TRY(worth_of(e, base->picture, rows, &base->worth, err));
     if (e->reference == e->base)
-        return measure_suffix(e, base, &e->whole, &out->whole, &out->cost, err);
+        return measure_suffix(e, base, &e->whole, &out->whole, err);
     double worth;
     PTQ_TRY(
         worth_of(e, base->picture, decoded(&(effects){.base = e->reference}, NULL), &worth, err));
@@ -498,18 +498,15 @@ ptq_status effects_measure(effects *e, int image, const int *units, int n, image
 {
     image_base base = {.picture = &e->pictures[image]};
     PTQ_TRY(load_picture(e, image, err));
-    out->cost = 0;
     for (int first = 0; first < n;) {
         int served = 0;
         PTQ_TRY(count_served(e, base.picture, units + first, n - first, &served, err));
         PTQ_TRY(run_base(e, base.picture, units + first, served, err));
-        out->cost++;
         if (first == 0)
             PTQ_TRY(begin_image(e, &base, out, err));
         for (int i = first; i < first + served; i++) {
             PTQ_TRY(env_check_cancel(e->in.env, err));
-            PTQ_TRY(
-                measure_suffix(e, &base, &e->suffixes[units[i]], &out->units[i], &out->cost, err));
+            PTQ_TRY(measure_suffix(e, &base, &e->suffixes[units[i]], &out->units[i], err));
         }
         first += served;
     }

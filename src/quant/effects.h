@@ -16,6 +16,7 @@ typedef struct effect {
     double noise;  /* sum of squares: raw outputs minus the float network's */
     double harm;   /* how far scores and boxes moved from the float network's; the baseline's
                       own harm is taken off in the mode "all-but" */
+    double cost;   /* work done, in runs of the whole network */
 } effect;
 
 typedef struct effects effects;
@@ -35,9 +36,9 @@ void effects_destroy(effects *e); /* NULL allowed */
 double effects_baseline(const effects *e); /* the metric; not for SENSITIVITY_SQNR */
 int effects_n_images(const effects *e);    /* that can be taken up */
 /* Takes up image `i` and measures `n` units on it. signal: sum of squares of the float network's
- * raw outputs; base_noise: the baseline's noise; cost: work done, in runs of the whole network. */
+ * raw outputs; base_noise: the baseline's noise. */
 typedef struct image_effects {
-    double signal, base_noise, cost;
+    double signal, base_noise;
     effect whole;  /* of all units at once */
     effect *units; /* n */
 } image_effects;

@@ -495,6 +495,24 @@ ptq_status histogram_merge(histogram *dst, const histogram *src, ptq_error *err)
     return PTQ_OK;
 }
 
+void histogram_pack(const histogram *h, histogram_bytes *out)
+{
+    *out = (histogram_bytes){h->n_values, h->max, h->low, h->high, h->exponent, {0}};
+    memcpy(out->counts, h->counts, sizeof out->counts);
+}
+
+ptq_status histogram_merge_packed(histogram *dst, const histogram_bytes *src, ptq_error *err)
+{
+    histogram h = {.n_values = src->n_values,
+                   .max = src->max,
+                   .low = src->low,
+                   .high = src->high,
+                   .exponent = src->exponent,
+                   .n_bins = HISTOGRAM_EXACT_BINS,
+                   .counts = (uint64_t *)(uintptr_t)src->counts};
+    return histogram_merge(dst, &h, err);
+}
+
 int histogram_used_bins(const histogram *h)
 {
     if (h->is_compat)

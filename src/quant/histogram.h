@@ -60,6 +60,18 @@ PTQ_CHECKED ptq_status histogram_add(histogram *h, histogram_pool *pool, const v
  * Compat: the bins of the wider one stay, counts of the other move to the bin of their centre. */
 PTQ_CHECKED ptq_status histogram_merge(histogram *dst, const histogram *src, ptq_error *err);
 
+/* An exact histogram as plain bytes, to be sent to another process of the same machine type. */
+typedef struct histogram_bytes {
+    uint64_t n_values;
+    float max, low, high;
+    int exponent;
+    uint64_t counts[HISTOGRAM_EXACT_BINS];
+} histogram_bytes;
+void histogram_pack(const histogram *h, histogram_bytes *out);
+/* Adds the values of a packed one, as histogram_merge(). */
+PTQ_CHECKED ptq_status histogram_merge_packed(histogram *dst, const histogram_bytes *src,
+                                              ptq_error *err);
+
 /* Bins up to the one that holds the largest value; at least 1 unless compat saw only zeros. */
 int histogram_used_bins(const histogram *h);
 /* Lower edge of bin i, 0 <= i <= n_bins. */

@@ -258,23 +258,74 @@ static ptq_status note_layer(journal *j, const sensitivity_layer *l, ptq_error *
                          err);
 }
 
+/* What ranks tell each other of a layer. */
+typedef struct layer_figures {
+    double score, low, high, drop, sqnr_db;
+    int evaluations;
+} layer_figures;
+
+/* A round: missing[first ...], one for each rank. */
+static ptq_status measure_round(const ranker *r, const int *missing, int n, journal *j,
+                                sensitivity *s, ptq_error *err)
+{
+    int ranks = env_n_ranks(r->env), rank = env_rank(r->env);
+    layer_figures mine = {0}, *all = mem_array((size_t)ranks, sizeof *all);
+    if (!all)
+        return error_no_memory(err, (size_t)ranks * sizeof *all, "a ranking");
+    ptq_status st = env_check_cancel(r->env, err);
+    if (st == PTQ_OK && rank < n) {
+        sensitivity_layer *l = &s->layers[missing[rank]];
+        st = measure_unit(r, missing[rank], l, err);
+        mine = (layer_figures){l->score, l->low, l->high, l->drop, l->sqnr_db, l->evaluations};
+    }
+    if (st == PTQ_OK)
+        st = env_gather(r->env, &mine, sizeof mine, all, err);
+    for (int k = 0; k < n && st == PTQ_OK; k++) {
+        sensitivity_layer *l = &s->layers[missing[k]];
+        l->score = all[k].score;
+        l->low = all[k].low;
+        l->high = all[k].high;
+        l->drop = all[k].drop;
+        l->sqnr_db = all[k].sqnr_db;
+        l->evaluations = all[k].evaluations;
+        st = note_layer(j, l, err);
+    }
+    mem_free(all);
+    return st;
+}
+
+static ptq_status measure_missing(const ranker *r, const int *missing, int n, journal *j,
+                                  sensitivity *s, ptq_error *err)
+{
+    int ranks = env_n_ranks(r->env), done = r->units.n - n;
+    for (int first = 0; first < n; first += ranks) {
+        int left = n - first;
+        PTQ_TRY(measure_round(r, missing + first, left < ranks ? left : ranks, j, s, err));
+        env_progress(r->env, "ranking layers", (size_t)(done + (left < ranks ? n : first + ranks)),
+                     (size_t)r->units.n);
+    }
+    return PTQ_OK;
+}
+
 static ptq_status measure_units(const ranker *r, journal *j, sensitivity *s, ptq_error *err)
 {
-    for (int i = 0; i < r->units.n; i++) {
+    int n = 0, *missing = mem_array((size_t)r->units.n, sizeof *missing);
+    ptq_status st = missing ? PTQ_OK : error_no_memory(err, 0, "a ranking");
+    for (int i = 0; i < r->units.n && st == PTQ_OK; i++) {
         sensitivity_layer *layer = &s->layers[i];
         layer->op = r->units.items[i].op;
         layer->name = mem_strdup(r->units.items[i].name);
         if (!layer->name)
-            return error_no_memory(err, 0, "a ranking");
-        s->n_layers++;
-        PTQ_TRY(env_check_cancel(r->env, err));
-        if (!recall_layer(j, layer)) {
-            PTQ_TRY(measure_unit(r, i, layer, err));
-            PTQ_TRY(note_layer(j, layer, err));
-        }
-        env_progress(r->env, "ranking layers", (size_t)i + 1, (size_t)r->units.n);
+            st = error_no_memory(err, 0, "a ranking");
+        else
+            s->n_layers++;
+        if (st == PTQ_OK && !recall_layer(j, layer))
+            missing[n++] = i;
     }
-    return PTQ_OK;
+    if (st == PTQ_OK)
+        st = measure_missing(r, missing, n, j, s, err);
+    mem_free(missing);
+    return st;
 }
 
 static int compare_layers(const void *a, const void *b)
@@ -361,6 +412,26 @@ static ptq_status rank(ranker *r, journal *j, sensitivity *s, ptq_error *err)
     return PTQ_OK;
 }
 
+/* All ranks read what the first one has locked, before it writes. */
+static ptq_status open_journal(const ranker *r, journal *j, ptq_error *err)
+{
+    sensitivity_options o = *r->options;
+    char mine = 0, *all = mem_array((size_t)env_n_ranks(r->env), 1);
+    if (!all)
+        return error_no_memory(err, 1, "a journal");
+    o.only_reads_journal = env_rank(r->env) > 0;
+    ptq_status st = o.only_reads_journal ? env_gather(r->env, &mine, 1, all, err) : PTQ_OK;
+    if (st == PTQ_OK)
+        st = journal_open(j, r->job, &o, err);
+    if (st == PTQ_OK && !o.only_reads_journal) {
+        st = env_gather(r->env, &mine, 1, all, err);
+        if (st != PTQ_OK)
+            journal_close(j);
+    }
+    mem_free(all);
+    return st;
+}
+
 ptq_status sensitivity_rank(const sensitivity_job *job, const sensitivity_options *options,
                             const ptq_env *env, sensitivity **out, ptq_error *err)
 {
@@ -371,7 +442,7 @@ ptq_status sensitivity_rank(const sensitivity_job *job, const sensitivity_option
         return error_set(err, PTQ_USAGE, "confidence %g is not in (0,1)", options->confidence);
     if (options->top < 1)
         return error_set(err, PTQ_USAGE, "the worst %d layers cannot be found", options->top);
-    PTQ_TRY(journal_open(&j, job, options, err));
+    PTQ_TRY(open_journal(&r, &j, err));
     sensitivity *s = mem_zalloc(sizeof *s);
     ptq_status st = s ? PTQ_OK : error_no_memory(err, sizeof *s, "a ranking");
     if (st == PTQ_OK)

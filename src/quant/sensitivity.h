@@ -31,12 +31,13 @@ typedef struct sensitivity_options {
     bool by_block;       /* "model.24" instead of its convolutions one by one */
     loader_options load; /* cache is set: images are decoded once */
     evaluator_options eval;
-    double confidence;   /* of the intervals: 0.95 */
-    int n_draws;         /* of the bootstrap: 200 */
-    const char *journal; /* what is measured is kept here, and taken from here; or NULL */
-    bool exhaustive;     /* every layer on every image */
-    int top;             /* how many worst layers are looked for */
-    size_t memory_bytes; /* for the tensors of an image that networks share */
+    double confidence;       /* of the intervals: 0.95 */
+    int n_draws;             /* of the bootstrap: 200 */
+    const char *journal;     /* what is measured is kept here, and taken from here; or NULL */
+    bool only_reads_journal; /* another rank writes it */
+    bool exhaustive;         /* every layer on every image */
+    int top;                 /* how many worst layers are looked for */
+    size_t memory_bytes;     /* for the tensors of an image that networks share */
 } sensitivity_options;
 
 void sensitivity_options_init(sensitivity_options *o);

@@ -95,19 +95,28 @@ static ptq_status read_file(journal *j, ptq_error *err)
     return st;
 }
 
+static ptq_status open_file(journal *j, ptq_error *err)
+{
+    if (file_exists(j->path))
+        return read_file(j, err);
+    return j->is_reader ? PTQ_OK : file_check_writable(j->path, err);
+}
+
 ptq_status journal_open(journal *j, const sensitivity_job *job, const sensitivity_options *options,
                         ptq_error *err)
 {
-    *j = (journal){.path = options->journal, .pieces = json_object()};
+    *j = (journal){.path = options->journal,
+                   .pieces = json_object(),
+                   .is_reader = options->only_reads_journal};
     if (!j->pieces)
         return error_no_memory(err, 0, "a journal");
     ptq_status st = PTQ_OK;
-    if (j->path)
+    if (j->path && !j->is_reader)
         st = file_lock_take(&j->lock, j->path, err);
     if (st == PTQ_OK && j->path)
         st = fingerprint(job, options, j->fingerprint, err);
     if (st == PTQ_OK && j->path)
-        st = file_exists(j->path) ? read_file(j, err) : file_check_writable(j->path, err);
+        st = open_file(j, err);
     if (st != PTQ_OK)
         journal_close(j);
     return st;
@@ -129,7 +138,7 @@ ptq_status journal_store(journal *j, const char *key, json_t *piece, ptq_error *
 {
     if (!piece || json_object_set_new(j->pieces, key, piece) != 0)
         return error_no_memory(err, 0, "a journal");
-    if (!j->path)
+    if (!j->path || j->is_reader)
         return PTQ_OK;
     json_t *doc = json_pack("{s:s,s:O}", "fingerprint", j->fingerprint, "measured", j->pieces);
     char *text = doc ? json_dumps(doc, JSON_INDENT(1)) : NULL;

@@ -16,6 +16,7 @@ typedef struct journal {
     file_lock lock;   /* one ranking at a time */
     char fingerprint[65];
     json_t *pieces; /* key -> what was measured */
+    bool is_reader; /* neither locks nor writes: another rank does */
 } journal;
 
 /* Reads the file when there is one. PTQ_USAGE when it belongs to another ranking, PTQ_IO when one

@@ -15,7 +15,7 @@ enum {
     WORK_SHARE = 32,     /* of measuring all units on all images */
     UNITS_PER_RUN = 3,   /* networks behind their units, per whole one; at least */
     MOST_IMAGES = 512,   /* kept as pictures */
-    EFFECT_FIELDS = 3,
+    EFFECT_FIELDS = 4,
 };
 
 typedef struct racer {
@@ -28,6 +28,9 @@ typedef struct racer {
     int *active; /* units to be measured on the next image */
     int n_active;
     image_effects seen; /* units[k] belongs to active[k] */
+    int *own;           /* of the active ones: what this rank measures */
+    effect *own_units;
+    effect *all_units; /* of all ranks */
     double cost, budget;
 } racer;
 
@@ -35,10 +38,10 @@ typedef struct racer {
 
 static json_t *effect_json(const effect *x)
 {
-    return json_pack("[f,f,f]", x->change, x->noise, x->harm);
+    return json_pack("[f,f,f,f]", x->change, x->noise, x->harm, x->cost);
 }
 
-/* {signal, base_noise, cost, whole, units{name}}; effects are [change, noise, harm]. */
+/* {signal, base_noise, whole, units{name}}; effects are [change, noise, harm, cost]. */
 static json_t *image_json(const racer *r)
 {
     json_t *units = json_object();
@@ -46,9 +49,8 @@ static json_t *image_json(const racer *r)
         json_object_set_new(units, r->in.units->items[r->active[i]].name,
                             effect_json(&r->seen.units[i]));
     }
-    return json_pack("{s:f,s:f,s:f,s:o,s:o}", "signal", r->seen.signal, "base_noise",
-                     r->seen.base_noise, "cost", r->seen.cost, "whole", effect_json(&r->seen.whole),
-                     "units", units);
+    return json_pack("{s:f,s:f,s:o,s:o}", "signal", r->seen.signal, "base_noise",
+                     r->seen.base_noise, "whole", effect_json(&r->seen.whole), "units", units);
 }
 
 static bool effect_from_json(const json_t *o, effect *x)
@@ -61,7 +63,7 @@ static bool effect_from_json(const json_t *o, effect *x)
             return false;
         v[i] = json_number_value(json_array_get(o, i));
     }
-    *x = (effect){v[0], v[1], v[2]};
+    *x = (effect){v[0], v[1], v[2], v[3]};
     return true;
 }
 
@@ -69,11 +71,11 @@ static bool effect_from_json(const json_t *o, effect *x)
 static bool recall_image(racer *r, const char *key)
 {
     const json_t *o = journal_find(r->in.j, key);
-    double signal, base_noise, cost;
+    double signal, base_noise;
     json_t *units, *whole;
     if (!o ||
-        json_unpack((json_t *)(uintptr_t)o, "{s:F,s:F,s:F,s:o,s:o}", "signal", &signal,
-                    "base_noise", &base_noise, "cost", &cost, "whole", &whole, "units", &units) ||
+        json_unpack((json_t *)(uintptr_t)o, "{s:F,s:F,s:o,s:o}", "signal", &signal, "base_noise",
+                    &base_noise, "whole", &whole, "units", &units) ||
         !effect_from_json(whole, &r->seen.whole))
         return false;
     for (int i = 0; i < r->n_active; i++) {
@@ -83,8 +85,34 @@ static bool recall_image(racer *r, const char *key)
     }
     r->seen.signal = signal;
     r->seen.base_noise = base_noise;
-    r->seen.cost = cost;
     return true;
+}
+
+/* The k-th active unit is measured by rank k modulo their number, which always leaves rank 0 one;
+ * what does not belong to a unit is its word. */
+static ptq_status measure_shared(racer *r, int image, ptq_error *err)
+{
+    const ptq_env *env = r->in.env;
+    int ranks = env_n_ranks(env), n = 0;
+    for (int k = env_rank(env); k < r->n_active; k += ranks)
+        r->own[n++] = r->active[k];
+    image_effects own = {.units = r->own_units};
+    if (n > 0)
+        PTQ_TRY(effects_measure(r->e, image, r->own, n, &own, err));
+    size_t most = (size_t)((r->n_active + ranks - 1) / ranks);
+    PTQ_TRY(env_gather(env, own.units, most * sizeof *own.units, r->all_units, err));
+    for (int k = 0; k < r->n_active; k++)
+        r->seen.units[k] = r->all_units[(size_t)(k % ranks) * most + (size_t)(k / ranks)];
+    image_effects *heads = mem_array((size_t)ranks, sizeof *heads);
+    if (!heads)
+        return error_no_memory(err, (size_t)ranks * sizeof *heads, "a ranking");
+    own.units = NULL;
+    ptq_status st = env_gather(env, &own, sizeof own, heads, err);
+    effect *units = r->seen.units;
+    r->seen = heads[0];
+    r->seen.units = units;
+    mem_free(heads);
+    return st;
 }
 
 static ptq_status measure_image(racer *r, int image, ptq_error *err)
@@ -93,7 +121,7 @@ static ptq_status measure_image(racer *r, int image, ptq_error *err)
     snprintf(key, sizeof key, "image %d", image);
     if (recall_image(r, key))
         return PTQ_OK;
-    PTQ_TRY(effects_measure(r->e, image, r->active, r->n_active, &r->seen, err));
+    PTQ_TRY(measure_shared(r, image, err));
     return journal_store(r->in.j, key, image_json(r), err);
 }
 
@@ -110,7 +138,9 @@ static void add_image(racer *r)
     for (int i = 0; i < r->n_active; i++)
         add_effect(r, &r->sums[r->active[i]], &r->seen.units[i]);
     add_effect(r, &r->whole, &r->seen.whole);
-    r->cost += r->seen.cost;
+    r->cost += 1 + r->seen.whole.cost;
+    for (int i = 0; i < r->n_active; i++)
+        r->cost += r->seen.units[i].cost;
 }
 
 /* Who goes on: everybody at first, then those whose place can still be settled. */
@@ -188,7 +218,12 @@ static ptq_status run(racer *r, sensitivity *out, ptq_error *err)
     r->verdicts = mem_array(n, sizeof *r->verdicts);
     r->active = mem_array(n, sizeof *r->active);
     r->seen.units = mem_array(n, sizeof *r->seen.units);
-    if (!r->sums || !r->verdicts || !r->active || !r->seen.units)
+    size_t ranks = (size_t)env_n_ranks(r->in.env);
+    r->own = mem_array(n, sizeof *r->own);
+    r->own_units = mem_array(n, sizeof *r->own_units);
+    r->all_units = mem_array(n + ranks, sizeof *r->all_units);
+    if (!r->sums || !r->verdicts || !r->active || !r->seen.units || !r->own || !r->own_units ||
+        !r->all_units)
         return error_no_memory(err, n * sizeof *r->sums, "a ranking");
     double all = (double)n * r->rules.n_images, least = (double)(n * SCREEN_IMAGES);
     r->budget = all / WORK_SHARE > least ? all / WORK_SHARE : least;
@@ -213,6 +248,9 @@ ptq_status sensitivity_race(const race_input *in, sensitivity *out, ptq_error *e
     mem_free(r.sums);
     mem_free(r.verdicts);
     mem_free(r.active);
+    mem_free(r.own);
+    mem_free(r.own_units);
+    mem_free(r.all_units);
     mem_free(r.seen.units);
     return st;
 }
