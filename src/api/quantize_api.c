@@ -289,12 +289,15 @@ static void gate(job *j, double drop)
         j->call->verdict = PTQ_NO;
 }
 
+/* Before the records lose their labels, which the curves count. */
 static ptq_status add_facts(job *j, const row *fp32, const row *int8, const dataset *data,
                             ptq_error *err)
 {
     if (!j->facts)
         return PTQ_OK;
-    json_t *gallery = NULL;
+    json_t *gallery = NULL, *confusion = NULL;
+    PTQ_TRY(report_confusion_json(data, fp32->evaluation, int8->evaluation, &confusion, err));
+    put(j->facts, "confusion", confusion);
     PTQ_TRY(report_gallery_json(data, fp32->evaluation, int8->evaluation, &gallery, err));
     json_t *times = json_object();
     put(times, "fp32", json_incref(fp32->steps));
@@ -354,6 +357,8 @@ static ptq_status compare_precisions(job *j, ptq_error *err)
         put(j->call->config, "protocol", protocol_json(&p));
         status = draw_maps(rows, N_ROWS, &j->call->env, err);
         if (status == PTQ_OK)
+            status = add_facts(j, &rows[FP32], &rows[INT8], p.data, err);
+        if (status == PTQ_OK)
             status = judge_fidelity(rows, N_ROWS, err);
     }
     if (status == PTQ_OK) {
@@ -362,7 +367,6 @@ static ptq_status compare_precisions(job *j, ptq_error *err)
         gate(j, is_unlabelled(j)
                     ? rows[FP32].fidelity - rows[INT8].fidelity
                     : rows[FP32].evaluation->map50_95 - rows[INT8].evaluation->map50_95);
-        status = add_facts(j, &rows[FP32], &rows[INT8], p.data, err);
     }
     for (int i = 0; i < N_ROWS; i++) {
         evaluation_destroy(rows[i].evaluation);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "eval/confusion.h"
 
 /* ---------------------------------------------------------------- the graph */
 
@@ -165,4 +166,35 @@ json_t *report_classes_json(const evaluation *fp32, const evaluation *int8)
         json_array_append_new(list, o);
     }
     return list;
+}
+
+static json_t *confusion_json(const dataset *d, const confusion *fp32, const confusion *int8)
+{
+    json_t *o = json_object(), *names = json_array(), *cells = json_array();
+    int side = d->n_classes + 1;
+    for (int i = 0; i < d->n_classes; i++)
+        json_array_append_new(names, json_string(d->class_names ? d->class_names[i] : "?"));
+    for (int i = 0; i < side * side; i++)
+        if (fp32->counts[i] || int8->counts[i])
+            json_array_append_new(cells, json_pack("[i,i,i,i]", i / side, i % side, fp32->counts[i],
+                                                   int8->counts[i]));
+    put(o, "names", names);
+    put(o, "cells", cells);
+    return o;
+}
+
+ptq_status report_confusion_json(const dataset *d, const evaluation *fp32, const evaluation *int8,
+                                 json_t **out, ptq_error *err)
+{
+    confusion a = {0}, b = {0};
+    *out = NULL;
+    if (fp32->labels == 0)
+        return PTQ_OK;
+    PTQ_TRY(confusion_of_records(d, &fp32->records, &a, err));
+    ptq_status status = confusion_of_records(d, &int8->records, &b, err);
+    if (status == PTQ_OK)
+        *out = confusion_json(d, &a, &b);
+    confusion_clear(&a);
+    confusion_clear(&b);
+    return status;
 }

@@ -29,14 +29,18 @@ static const char STYLE[] =
     "svg text{fill:var(--ink);font:11px system-ui,sans-serif}svg .axis{stroke:var(--line)}"
     ".fp{fill:var(--fp)}.q{fill:var(--q)}.h{fill:var(--h)}.move{fill:var(--soft)}"
     ".lfp{stroke:var(--fp);fill:none;stroke-width:2}.lq{stroke:var(--q);fill:none;"
-    "stroke-width:2;stroke-dasharray:5 3}.edge{stroke:var(--soft);fill:none;opacity:.6}"
+    "stroke-width:2;stroke-dasharray:5 3}.ring{stroke:var(--ink);"
+    "fill:none;stroke-width:2}.faint{opacity:.45}.edge{stroke:var(--soft);fill:none;opacity:.6}"
     ".whisker{stroke:var(--ink);stroke-width:1.5}.grid{display:grid;gap:1rem;"
     "grid-template-columns:repeat(auto-fit,minmax(16rem,1fr))}figure{margin:0}"
     "figcaption{font-size:.85rem;color:var(--soft);overflow-wrap:anywhere}"
     "details{border-bottom:1px solid var(--line);padding:.25rem 0}"
     "summary{cursor:pointer;overflow-wrap:anywhere}details:target{outline:2px solid var(--fp)}"
     ".key span{display:inline-block;margin-right:1rem}.key i{display:inline-block;width:.8rem;"
-    "height:.8rem;margin-right:.3rem}pre{white-space:pre-wrap;overflow-wrap:anywhere;"
+    "height:.8rem;margin-right:.3rem}.key i.dot{border-radius:50%;background:var(--paper);"
+    "border:2px solid var(--ink)}.qdq{fill:var(--paper);stroke:var(--ink);stroke-width:1.5}"
+    "svg a text,svg text a{fill:var(--fp)}.grid.wide-cells{grid-template-columns:"
+    "repeat(auto-fit,minmax(min(30rem,100%),1fr))}pre{white-space:pre-wrap;overflow-wrap:anywhere;"
     "background:var(--card);padding:.7rem}"
     "@media print{body{max-width:none;font-size:11pt}nav{display:none}section{break-inside:auto}"
     "figure,svg{break-inside:avoid}}";
@@ -150,9 +154,10 @@ static void add_head(str *out, const json_t *document)
 static void add_links(str *out, const char *body)
 {
     static const char *const LINKS[][2] = {
-        {"table", "Table"},     {"ranking", "Ranking"},       {"gallery", "Pictures"},
-        {"classes", "Classes"}, {"graph", "Graph"},           {"layers", "Layers"},
-        {"times", "Times"},     {"provenance", "Provenance"},
+        {"table", "Table"},          {"front", "Front"},           {"ranking", "Ranking"},
+        {"causes", "Causes"},        {"gallery", "Pictures"},      {"classes", "Classes"},
+        {"confusion", "Confusions"}, {"graph", "Graph"},           {"layers", "Layers"},
+        {"times", "Times"},          {"provenance", "Provenance"},
     };
     str_add(out, "<nav aria-label=\"sections\">");
     for (size_t i = 0; i < sizeof LINKS / sizeof *LINKS; i++) {
@@ -166,8 +171,9 @@ static void add_links(str *out, const char *body)
 
 char *report_html(const json_t *document)
 {
-    static html_fn *const SECTIONS[] = {html_verdict, html_quantize, html_ranking, html_gallery,
-                                        html_classes, html_graph,    html_layers,  html_times};
+    static html_fn *const SECTIONS[] = {html_verdict, html_quantize, html_front,   html_ranking,
+                                        html_causes,  html_gallery,  html_classes, html_confusion,
+                                        html_graph,   html_layers,   html_times};
     str body = STR_INIT, out = STR_INIT;
     for (size_t i = 0; i < sizeof SECTIONS / sizeof *SECTIONS; i++)
         SECTIONS[i](&body, document);

@@ -3,6 +3,7 @@
 #include <math.h>
 #include <stdio.h>
 
+#include "base/file.h"
 #include "report/html_view.h"
 
 enum { MAX_CURVES = 24, SIDE = 150 };
@@ -71,8 +72,9 @@ static double corner(const json_t *detection, size_t i)
     return json_number_value(json_array_get(field_at(detection, "box"), i));
 }
 
-/* `unit`: picture pixels per pixel on the page, roughly. */
-static void add_box(str *out, const json_t *detection, double unit)
+/* `unit`: picture pixels per pixel on the page, roughly. The label of a box at the right edge ends
+ * with the box. */
+static void add_box(str *out, const json_t *detection, double width, double unit)
 {
     double x = corner(detection, 0), y = corner(detection, 1);
     double hue = fmod(29 + 137.508 * field_number(detection, "class"), 360);
@@ -80,15 +82,17 @@ static void add_box(str *out, const json_t *detection, double unit)
     snprintf(label, sizeof label, "%.60s %.2f", field_text(detection, "name", "?"),
              field_number(detection, "score"));
     double top = y > 16 * unit ? y - 16 * unit : y;
+    bool is_right = x > 0.75 * width;
     str_addf(out,
              "<rect x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" height=\"%.1f\" fill=\"none\" "
              "stroke=\"hsl(%.0f 90%% 55%%)\" stroke-width=\"%.1f\"/>",
              x, y, fmax(0, corner(detection, 2) - x), fmax(0, corner(detection, 3) - y), hue,
              2.5 * unit);
     str_addf(out,
-             "<text x=\"%.1f\" y=\"%.1f\" style=\"font-size:%.1fpx;fill:#fff;stroke:#000;"
-             "stroke-width:%.1fpx;paint-order:stroke\">",
-             x + 3 * unit, top + 13 * unit, 13 * unit, 3 * unit);
+             "<text x=\"%.1f\" y=\"%.1f\" text-anchor=\"%s\" style=\"font-size:%.1fpx;fill:#fff;"
+             "stroke:#000;stroke-width:%.1fpx;paint-order:stroke\">",
+             is_right ? fmin(corner(detection, 2), width) - 2 * unit : x + 3 * unit,
+             top + 13 * unit, is_right ? "end" : "start", 13 * unit, 3 * unit);
     html_text(out, label);
     str_add(out, "</text>\n");
 }
@@ -111,7 +115,7 @@ static void add_view(str *out, const json_t *picture, const char *side, size_t i
     else
         str_addf(out, "<use href=\"#picture-%zu\"/>", index);
     for (size_t i = json_array_size(detections); i > 0; i--)
-        add_box(out, json_array_get(detections, i - 1), fmax(width, height) / 480);
+        add_box(out, json_array_get(detections, i - 1), width, fmax(width, height) / 480);
     str_addf(out, "</svg><figcaption>%s</figcaption></figure>\n", title);
 }
 
@@ -127,7 +131,7 @@ void html_gallery(str *out, const json_t *document)
         if (!(field_number(picture, "width") > 0 && field_number(picture, "height") > 0))
             continue;
         str_add(out, "<h3 class=\"soft\">");
-        html_text(out, field_text(picture, "file", "?"));
+        html_text(out, path_base(field_text(picture, "file", "?")));
         str_addf(out, " (disagreement %.2f)</h3><div class=\"grid pair\">",
                  field_number(picture, "disagreement"));
         add_view(out, picture, "fp32", i, true);

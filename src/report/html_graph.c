@@ -9,7 +9,7 @@
 #include "base/mem.h"
 #include "report/html_view.h"
 
-enum { NODE_W = 26, NODE_H = 16, STEP_X = 38, STEP_Y = 24, PER_ROW = 24, MAX_SHOWN = 4000 };
+enum { NODE_W = 32, NODE_H = 16, STEP_X = 42, STEP_Y = 24, PER_ROW = 24, MAX_SHOWN = 4000 };
 
 typedef struct place {
     int depth; /* longest way from the input */
@@ -126,6 +126,9 @@ static void add_node(str *out, const drawing *d, int i)
     html_text(out, op);
     str_add(out, layer ? kept ? ", 16 bit" : ", int8" : "");
     str_add(out, "</title></rect>");
+    if (layer && !kept)
+        str_addf(out, "<circle class=\"qdq\" cx=\"%.0f\" cy=\"%.0f\" r=\"3.5\"/>", p->x,
+                 p->y + NODE_H / 2.0);
     bool is_shared = !kept && field_number(layer, "group_size") > 1;
     char short_name[8];
     if (is_shared)
@@ -135,7 +138,7 @@ static void add_node(str *out, const drawing *d, int i)
     str_addf(out,
              "<text x=\"%.0f\" y=\"%.0f\" text-anchor=\"middle\" pointer-events=\"none\" "
              "style=\"font-size:9px;fill:var(--paper)\">",
-             p->x + NODE_W / 2.0, p->y + 11);
+             p->x + NODE_W / 2.0 + 1, p->y + 11);
     html_text(out, short_name);
     str_add(out, layer ? "</text></a>\n" : "</text>\n");
 }
@@ -169,6 +172,7 @@ void html_graph(str *out, const json_t *document)
     str_add(out, "<p class=\"key soft\"><span><i style=\"background:var(--q)\"></i>int8</span>"
                  "<span><i style=\"background:var(--fp)\"></i>kept in 16 bit</span>"
                  "<span><i style=\"background:var(--soft)\"></i>no quantizer of its own</span>"
+                 "<span><i class=\"dot\"></i>Q/DQ on the input</span>"
                  "<span>s7: shares input scale 7 with others of that number</span></p>");
     add_drawing(out, &d);
     html_data_table(out, (const char *[]){"node", "op", "precision", "scale group", NULL});

@@ -11,6 +11,21 @@ enum { WIDTH = 520, HEIGHT = 130, BASE = 110 };
 static const char *const METHODS[] = {"max", "percentile", "entropy", "mse"};
 enum { N_METHODS = 4 };
 
+void html_layer_name(str *out, const json_t *document, const char *name)
+{
+    const json_t *layers = field_at(document, "facts.layers");
+    bool is_shown = false;
+    for (size_t i = 0; i < json_array_size(layers) && !is_shown; i++)
+        is_shown = strcmp(field_text(json_array_get(layers, i), "name", "?"), name) == 0;
+    if (is_shown) {
+        str_add(out, "<a href=\"#layer-");
+        html_text(out, name);
+        str_add(out, "\">");
+    }
+    html_text(out, name);
+    str_add(out, is_shown ? "</a>" : "");
+}
+
 static void add_clips(str *out, const json_t *layer, double most)
 {
     for (int m = 0; m < N_METHODS; m++) {
@@ -111,7 +126,7 @@ static double channel_spread(const json_t *amax)
     return top > 0 ? top / low : 1;
 }
 
-static void add_layer(str *out, const json_t *layer, const char *method)
+static void add_layer(str *out, const json_t *document, const json_t *layer, const char *method)
 {
     const char *name = field_text(layer, "name", "?"), *kept = field_text(layer, "kept", NULL);
     double sqnr = field_number(field_at(layer, "sqnr_db"), method);
@@ -128,8 +143,14 @@ static void add_layer(str *out, const json_t *layer, const char *method)
     add_histogram(out, layer);
     add_channels(out, layer);
     add_methods(out, layer);
-    str_addf(out, "</div><p class=\"soft\">%s</p></details>\n",
-             remedy(sqnr, channel_spread(field_at(layer, "weight_amax"))));
+    str_add(out, "</div>");
+    const json_t *cause = html_cause_of(document, name);
+    if (cause)
+        html_findings(out, cause);
+    else
+        str_addf(out, "<p class=\"soft\">%s</p>",
+                 remedy(sqnr, channel_spread(field_at(layer, "weight_amax"))));
+    str_add(out, "</details>\n");
 }
 
 void html_layers(str *out, const json_t *document)
@@ -143,7 +164,7 @@ void html_layers(str *out, const json_t *document)
     str_add(out, "<p class=\"soft\">Values of each layer's input over the calibration images. "
                  "SQNR is of 8 bits with the chosen method's range, from the histogram.</p>\n");
     for (size_t i = 0; i < n; i++)
-        add_layer(out, json_array_get(layers, i), method);
+        add_layer(out, document, json_array_get(layers, i), method);
     html_section_end(out);
 }
 

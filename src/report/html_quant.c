@@ -11,8 +11,16 @@ void html_verdict(str *out, const json_t *document)
     double fp32 = field_number(r, "fp32.map50_95"), int8 = field_number(r, "int8.map50_95");
     double speedup = field_number(r, "int8.speedup");
     double small = field_number(r, "fp32.mib") / field_number(r, "int8.mib");
-    if (isnan(fp32) || isnan(int8))
+    if (isnan(fp32) || isnan(int8)) {
+        double fidelity = field_number(r, "int8.fidelity");
+        if (!isnan(fidelity))
+            str_addf(
+                out,
+                "<p class=\"verdict%s\">INT8 finds what the float model finds to a fidelity of "
+                "%.4f (1: the same boxes); no labels were given.</p>\n",
+                field_flag(r, "verdict.pass", true) ? "" : " no", fidelity);
         return;
+    }
     double allowed = field_number(r, "verdict.max_drop");
     bool pass = field_flag(r, "verdict.pass", true);
     str_addf(out, "<p class=\"verdict%s\">INT8 %s %.2f points of mAP@.5:.95 (%.2f → %.2f)",
@@ -26,6 +34,16 @@ void html_verdict(str *out, const json_t *document)
     str_add(out, ".</p>\n");
 }
 
+/* Of the change of mAP, where one was drawn. */
+static void add_interval(str *out, const json_t *row)
+{
+    double low = field_number(row, "change_low"), high = field_number(row, "change_high");
+    if (isnan(low) || isnan(high))
+        str_add(out, "<td class=\"n\">–</td>");
+    else
+        str_addf(out, "<td class=\"n\">%+.2f … %+.2f</td>", 100 * low, 100 * high);
+}
+
 static void add_precision(str *out, const char *label, const json_t *row)
 {
     if (!row)
@@ -34,6 +52,8 @@ static void add_precision(str *out, const char *label, const json_t *row)
     html_number(out, 2, 100 * field_number(row, "map50_95"));
     html_number(out, 2, 100 * field_number(row, "map50"));
     html_number(out, 2, 100 * field_number(row, "change"));
+    add_interval(out, row);
+    html_number(out, 4, field_number(row, "fidelity"));
     html_number(out, 2, field_median(row, "latency_ms"));
     html_number(out, 2, field_number(row, "speedup"));
     html_number(out, 1, field_number(row, "mib"));
@@ -43,20 +63,24 @@ static void add_precision(str *out, const char *label, const json_t *row)
 void html_quantize(str *out, const json_t *document)
 {
     const json_t *r = field_at(document, "result");
-    if (isnan(field_number(r, "fp32.map50_95")))
+    if (isnan(field_number(r, "fp32.map50_95")) && isnan(field_number(r, "fp32.fidelity")))
         return;
     html_section(out, "table", "FP32, 16 bit and INT8");
     str_add(out, "<div class=\"scroll\"><table><tr><th></th><th class=\"n\">mAP@.5:.95</th>"
                  "<th class=\"n\">mAP@.5</th><th class=\"n\">change</th>"
+                 "<th class=\"n\">95 % interval</th><th class=\"n\">fidelity</th>"
                  "<th class=\"n\">latency ms</th><th class=\"n\">speed-up</th>"
                  "<th class=\"n\">size MiB</th></tr>\n");
     add_precision(out, "FP32", field_at(r, "fp32"));
     add_precision(out, "16 bit (bf16)", field_at(r, "bf16"));
     add_precision(out, "16 bit (fp16, simulated)", field_at(r, "fp16"));
     add_precision(out, "INT8", field_at(r, "int8"));
+    add_precision(out, "8 bit, simulated", field_at(r, "simulated"));
     str_add(out, "</table></div><p class=\"soft\">");
     html_text(out, field_text(r, "protocol", ""));
-    str_add(out, ". mAP in points; latency is the median of one image on this machine.</p>\n");
+    str_add(out, ". mAP in points; the interval of its change is a paired bootstrap over the "
+                 "images; fidelity is likeness to the float model's own detections; latency is "
+                 "the median of one image on this machine.</p>\n");
     html_section_end(out);
 }
 
@@ -72,18 +96,15 @@ static double widest(const json_t *layers, size_t n)
     return most > 0 ? most : 1;
 }
 
-static void add_bar(str *out, const json_t *layer, size_t i, double most)
+static void add_bar(str *out, const json_t *document, const json_t *layer, size_t i, double most)
 {
     double drop = field_number(layer, "drop"), score = field_number(layer, "score");
     double half = fabs(field_number(layer, "high") - field_number(layer, "low")) / 2;
     double y = (double)(i * BAR), per_unit = (CHART - LABEL - 90) / most;
     double length = isnan(drop) ? 0 : fmax(0, drop) * per_unit;
-    const char *name = field_text(layer, "name", "?");
-    str_add(out, "<a href=\"#layer-");
-    html_text(out, name);
-    str_addf(out, "\"><text x=\"%d\" y=\"%.0f\" text-anchor=\"end\">", LABEL - 6, y + 13);
-    html_text(out, name);
-    str_addf(out, "</text><rect class=\"q\" x=\"%d\" y=\"%.0f\" width=\"%.1f\" height=\"%d\"/></a>",
+    str_addf(out, "<text x=\"%d\" y=\"%.0f\" text-anchor=\"end\">", LABEL - 6, y + 13);
+    html_layer_name(out, document, field_text(layer, "name", "?"));
+    str_addf(out, "</text><rect class=\"q\" x=\"%d\" y=\"%.0f\" width=\"%.1f\" height=\"%d\"/>",
              LABEL, y + 3, fmax(length, 0.5), BAR - 6);
     if (!isnan(half) && half > 0)
         str_addf(out, "<line class=\"whisker\" x1=\"%.1f\" y1=\"%.1f\" x2=\"%.1f\" y2=\"%.1f\"/>",
@@ -100,8 +121,10 @@ void html_ranking(str *out, const json_t *document)
     const json_t *layers = field_at(result, "sensitivity.layers");
     if (!layers)
         layers = field_at(result, "layers");
-    if (isnan(field_number(json_array_get(layers, 0), "drop")))
+    if (isnan(field_number(json_array_get(layers, 0), "drop"))) {
+        html_noise(out, document);
         return;
+    }
     size_t n = json_array_size(layers), shown = n < MAX_BARS ? n : MAX_BARS;
     double most = widest(layers, shown);
     html_section(out, "ranking", "Which layers it costs");
@@ -110,7 +133,7 @@ void html_ranking(str *out, const json_t *document)
     html_svg(out, CHART, (double)(shown * BAR), "Ranking of the layers",
              "A bar per layer, as long as the harm of quantizing it; the numbers are in the table");
     for (size_t i = 0; i < shown; i++)
-        add_bar(out, json_array_get(layers, i), i, most);
+        add_bar(out, document, json_array_get(layers, i), i, most);
     str_add(out, "</svg></div>");
     html_data_table(out,
                     (const char *[]){"layer", "harm", "score", "low", "high", "SQNR dB", NULL});

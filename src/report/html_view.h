@@ -20,9 +20,21 @@ void html_svg(str *out, double width, double height, const char *title, const ch
 void html_data_table(str *out, const char *const *header);
 void html_data_table_end(str *out);
 
+/* What the document says of why a layer loses; NULL: nothing. */
+const json_t *html_cause_of(const json_t *document, const char *layer);
+/* Its findings as a list. */
+void html_findings(str *out, const json_t *cause);
+
+/* The name of a layer, as a link to what the page shows of it when it does. */
+void html_layer_name(str *out, const json_t *document, const char *name);
+
+/* Without a ranking: the layers whose inputs lose most in 8 bits. */
+void html_noise(str *out, const json_t *document);
+
 /* The sections; each writes nothing when its keys are missing. */
 typedef void html_fn(str *out, const json_t *document);
-html_fn html_verdict, html_quantize, html_ranking, html_classes, html_gallery;
+html_fn html_verdict, html_quantize, html_front, html_ranking, html_causes;
+html_fn html_gallery, html_classes, html_confusion;
 html_fn html_graph, html_layers, html_times;
 html_fn html_provenance;
 
