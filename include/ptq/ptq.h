@@ -36,8 +36,10 @@
 #include "ptq/env.h"
 #include "ptq/error.h"
 #include "ptq/export.h"
+#include "ptq/image.h"
 #include "ptq/quant_config.h"
 #include "ptq/quantizer.h"
+#include "ptq/runner.h"
 #include "ptq/version.h"
 
 #ifdef __cplusplus
@@ -45,8 +47,6 @@ extern "C" {
 #endif
 
 /* ---------------------------------------------------------------- models */
-
-typedef struct ptq_model ptq_model;
 
 typedef struct ptq_load_options {
     const char *weights; /* "ema" or "model"; NULL: ema when it is there */
@@ -61,6 +61,8 @@ typedef struct ptq_load_options {
 PTQ_API ptq_status ptq_model_load(const char *path, const ptq_load_options *options,
                                   const ptq_env *env, ptq_model **out, ptq_error *err);
 PTQ_API_VOID void ptq_model_destroy(ptq_model *model); /* NULL allowed */
+/* The name of a class, as the file says it; NULL: it does not. Owned by the model. */
+PTQ_API const char *ptq_model_class(const ptq_model *model, int cls);
 
 /* ---------------------------------------------------------------- results */
 
@@ -74,6 +76,8 @@ PTQ_API const char *ptq_result_json(const ptq_result *r);
 PTQ_API const char *ptq_result_text(const ptq_result *r);
 /* A number inside "result" by dotted path ("coco.ap", "layers.0.score"). false: not there. */
 PTQ_API bool ptq_result_number(const ptq_result *r, const char *path, double *value);
+/* A text inside "result" ("quantizers.0.layer"). NULL: not there. Owned by the result. */
+PTQ_API const char *ptq_result_string(const ptq_result *r, const char *path);
 /* PTQ_OK, or PTQ_NO when the run ended and the answer is no (a gate not met, models differ). */
 PTQ_API ptq_status ptq_result_verdict(const ptq_result *r);
 
@@ -95,14 +99,6 @@ typedef struct ptq_data_options {
     bool unlabelled; /* labels are not needed: nothing is compared with them */
 } ptq_data_options;
 
-typedef enum ptq_precision {
-    PTQ_PRECISION_AUTO, /* int8 for a Q/DQ model, else fp32 */
-    PTQ_PRECISION_FP32, /* a Q/DQ model is simulated */
-    PTQ_PRECISION_FP16, /* simulated */
-    PTQ_PRECISION_BF16,
-    PTQ_PRECISION_INT8
-} ptq_precision;
-
 /* How ranges are found and where quantizers go. */
 typedef struct ptq_quant_options {
     ptq_calib calib;                  /* mse */
@@ -111,6 +107,8 @@ typedef struct ptq_quant_options {
     int calib_batch;                  /* images at a time; 0: 4; with compat_pytorch 10 while they
                                          have 2 million pixels at most. Matters only there */
     bool shuffle;                     /* draw the calibration images by env->seed */
+    const ptq_image_source *images;   /* calibration images from memory, instead of the yaml's; or
+                                         NULL */
     const char *calib_from;           /* ranges from an earlier `ptq calibrate`; or NULL */
     const char *config;               /* quant.yaml; or NULL */
     const ptq_quant_config *settings; /* the same as an object, instead of `config`; or NULL */

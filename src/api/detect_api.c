@@ -1,13 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* `ptq detect`: boxes on pictures, as a list and painted. */
 #include "api/detect_inputs.h"
+#include "api/detector.h"
 #include "api/model_handle.h"
 #include "api/result.h"
-#include "base/clock.h"
 #include "base/file.h"
-#include "base/mem.h"
-#include "eval/boxes.h"
-#include "eval/evaluate.h"
+#include "data/data_problem.h"
 #include "eval/paint.h"
 
 void ptq_detect_options_init(ptq_detect_options *o)
@@ -15,64 +13,30 @@ void ptq_detect_options_init(ptq_detect_options *o)
     *o = (ptq_detect_options){.image_size = 640, .conf = 0.25, .iou = 0.45};
 }
 
-typedef struct detector {
-    const ptq_model *model;
+/* One model and how its boxes are called. */
+typedef struct looker {
     session *session;
-    session_predictor *predictor;
-    nms *nms;
-    nms_options options;
-    int size;
+    detector detector;
     class_names names;
-    double inference_ms;
-} detector;
+} looker;
 
-static ptq_status open_detector(detector *d, const ptq_detect_options *o, const ptq_env *env,
-                                ptq_error *err)
+static ptq_status open_looker(looker *l, ptq_model *m, const ptq_detect_options *o,
+                              const ptq_env *env, ptq_error *err)
 {
-    const model *file = d->model->file;
-    d->size = model_image_size(d->model, o->image_size, env);
-    d->names = (class_names){(const char *const *)file->class_names, file->n_classes};
-    d->options = nms_options_evaluation();
-    d->options.conf = (float)o->conf;
-    d->options.iou = o->iou;
-    d->options.multi_label = false;
-    session_request request = {.graph = d->model->clean, .precision = o->precision};
-    PTQ_TRY(api_session(&request, env, &d->session, err));
-    PTQ_TRY(session_predictor_create(d->session, &d->predictor, err));
-    return nms_create(&d->nms, err);
-}
-
-static void close_detector(detector *d)
-{
-    nms_destroy(d->nms);
-    session_predictor_destroy(d->predictor);
-    session_destroy(d->session);
-}
-
-/* The detections of one picture, in its pixels; mem_free(*out). */
-static ptq_status look(detector *d, const char *path, detection **out, int *n, ptq_error *err)
-{
-    placement place = {0};
-    float *pixels;
-    PTQ_TRY(load_image_square(path, d->size, &pixels, &place, err));
-    batch one = {.n = 1, .height = d->size, .width = d->size, .images = pixels, .places = &place};
-    predictions p;
-    const detection *found = NULL;
-    double start = clock_ms();
-    ptq_status status = session_predict(d->predictor, &one, &p, err);
-    d->inference_ms += clock_ms() - start;
-    *n = 0;
-    if (status == PTQ_OK)
-        status = nms_run(d->nms, &p, &d->options, &found, n, err);
-    mem_free(pixels);
-    PTQ_TRY(status);
-    *out = mem_array((size_t)*n + 1, sizeof **out);
-    if (!*out)
-        return error_no_memory(err, (size_t)*n * sizeof **out, "detections");
-    for (int i = 0; i < *n; i++)
-        (*out)[i] = found[i];
-    boxes_to_image(*out, *n, &place);
+    l->names = (class_names){(const char *const *)m->file->class_names, m->file->n_classes};
+    session_request request = {.graph = m->clean, .precision = o->precision};
+    PTQ_TRY(api_session(&request, env, &l->session, err));
+    PTQ_TRY(detector_open(&l->detector, l->session, err));
+    l->detector.size = model_image_size(m, o->image_size, env);
+    l->detector.rules.conf = (float)o->conf;
+    l->detector.rules.iou = o->iou;
     return PTQ_OK;
+}
+
+static void close_looker(looker *l)
+{
+    detector_close(&l->detector);
+    session_destroy(l->session);
 }
 
 static ptq_status paint(const char *path, const char *output, const detection *dets, int n,
@@ -100,36 +64,40 @@ static json_t *detection_json(const detection *d, const class_names *names)
     return o;
 }
 
-static ptq_status detect_one(detector *d, const char *path, const char *output, json_t *images,
+static ptq_status detect_one(looker *l, const char *path, const char *output, json_t *images,
                              ptq_error *err)
 {
-    detection *dets;
+    const detection *dets;
     int n;
-    PTQ_TRY(look(d, path, &dets, &n, err));
+    image picture;
+    PTQ_TRY(data_problem(image_read(path, &picture, err), err));
+    ptq_status status = detector_look(&l->detector, &picture, &dets, &n, err);
+    if (status != PTQ_OK) {
+        error_context(err, "cannot look at '%s'", path);
+        return status;
+    }
     json_t *entry = json_object(), *list = json_array();
     put_text(entry, "file", path);
     if (output)
         put_text(entry, "output", output);
     for (int i = 0; i < n; i++)
-        json_array_append_new(list, detection_json(&dets[i], &d->names));
+        json_array_append_new(list, detection_json(&dets[i], &l->names));
     put(entry, "detections", list);
     json_array_append_new(images, entry);
-    ptq_status status = output ? paint(path, output, dets, n, &d->names, err) : PTQ_OK;
-    mem_free(dets);
-    return status;
+    return output ? paint(path, output, dets, n, &l->names, err) : PTQ_OK;
 }
 
-static ptq_status detect_all(detector *d, const image_list *pictures, char **outputs,
-                             api_call *call, ptq_error *err)
+static ptq_status detect_all(looker *l, const image_list *pictures, char **outputs, api_call *call,
+                             ptq_error *err)
 {
     json_t *images = json_array();
     put(call->result, "images", images);
     for (int i = 0; i < pictures->n; i++) {
         PTQ_TRY(env_check_cancel(&call->env, err));
-        PTQ_TRY(detect_one(d, pictures->paths[i], outputs ? outputs[i] : NULL, images, err));
-        env_progress(&call->env, "detect", (size_t)i + 1, (size_t)pictures->n);
+        PTQ_TRY(detect_one(l, pictures->paths[i], outputs ? outputs[i] : NULL, images, err));
+        env_progress(&call->env, "detecting", (size_t)i + 1, (size_t)pictures->n);
     }
-    put_real(call->result, "inference_ms", d->inference_ms / pictures->n);
+    put_real(call->result, "inference_ms", l->detector.inference_ms / pictures->n);
     return PTQ_OK;
 }
 
@@ -141,12 +109,12 @@ static ptq_status detect_pictures(ptq_model *m, const ptq_detect_options *o,
         PTQ_TRY(file_make_dirs(o->out_dir, err));
         PTQ_TRY(detect_outputs(pictures, o->out_dir, o->force, &outputs, err));
     }
-    detector d = {.model = m};
-    ptq_status status = open_detector(&d, o, &call->env, err);
+    looker l = {0};
+    ptq_status status = open_looker(&l, m, o, &call->env, err);
+    put_int(call->config, "imgsz", l.detector.size);
     if (status == PTQ_OK)
-        status = detect_all(&d, pictures, outputs, call, err);
-    put_int(call->config, "imgsz", d.size);
-    close_detector(&d);
+        status = detect_all(&l, pictures, outputs, call, err);
+    close_looker(&l);
     detect_outputs_free(outputs, pictures->n);
     return status;
 }

@@ -185,9 +185,10 @@ static ptq_status improve_with(const improve_job *j, qplan *plan, const dataset 
 ptq_status improve_plan(const improve_job *j, qplan *plan, ptq_error *err)
 {
     ptq_data_options data = j->options->data;
-    if (!has_budget(j) && (!can_fit_weights(j) || !data.yaml))
+    bool has_images = data.yaml || j->options->quant.images;
+    if (!has_budget(j) && (!can_fit_weights(j) || !has_images))
         return PTQ_OK;
-    if (!data.yaml)
+    if (!has_images)
         return error_set(err, PTQ_USAGE,
                          "a budget needs calibration images; name them with --data");
     data.split = "train";

@@ -55,6 +55,12 @@ void ptq_model_destroy(ptq_model *m)
     mem_free(m);
 }
 
+const char *ptq_model_class(const ptq_model *m, int cls)
+{
+    const model *file = m->file;
+    return file->class_names && cls >= 0 && cls < file->n_classes ? file->class_names[cls] : NULL;
+}
+
 bool graph_has_qdq(const graph *g)
 {
     for (int i = 0; i < graph_n_nodes(g); i++) {

@@ -6,6 +6,7 @@
 #include "api/quantizer_api.h"
 #include "base/file.h"
 #include "base/str.h"
+#include "data/memory_images.h"
 #include "quant/calibrate.h"
 #include "quant/config_write.h"
 #include "quant/coverage.h"
@@ -96,13 +97,17 @@ ptq_status quant_setup_images(quant_setup *s, const ptq_model *m, const ptq_quan
                          .list_order = true,
                          .n_classes = m->file->n_classes,
                          .class_names = m->file->class_names};
-    return s->images ? PTQ_OK : dataset_open(data->yaml, &d, env, &s->images, err);
+    if (s->images)
+        return PTQ_OK;
+    if (o->images)
+        return memory_images_open(o->images, d.limit, &s->images, err);
+    return dataset_open(data->yaml, &d, env, &s->images, err);
 }
 
 static ptq_status calibrate_images(quant_setup *s, const ptq_model *m, const ptq_quant_options *o,
                                    const ptq_data_options *data, const ptq_env *env, ptq_error *err)
 {
-    if (!data->yaml)
+    if (!data->yaml && !o->images)
         return error_set(err, PTQ_USAGE,
                          "no calibration images; give a data set with --data, or ranges with "
                          "--calib-from");
@@ -148,7 +153,7 @@ ptq_status quant_setup_fit(quant_setup *s, const ptq_model *m, const ptq_quant_o
     json_t *learned = NULL;
     if (!layer)
         return PTQ_OK;
-    if (!data->yaml)
+    if (!data->yaml && !o->images)
         return error_set(err, PTQ_USAGE,
                          "layer '%s' has a range that only images tell (learn_amax, or an axis); "
                          "give a data set with --data",

@@ -149,6 +149,7 @@ static ptq_status write_model(const job *j, ptq_error *err)
     snprintf(images, sizeof images, "%d", j->setup.ranges->n_images);
     const char *const metadata[] = {"calibration_data",
                                     o->quant.calib_from ? path_base(o->quant.calib_from)
+                                    : o->quant.images   ? "memory"
                                                         : path_base(o->data.yaml),
                                     "calibration_images",
                                     images,
@@ -315,7 +316,7 @@ static ptq_status check_overlap(job *j, const dataset *judging, ptq_error *err)
     ptq_data_options data = j->options->data;
     int n;
     const char *first;
-    if (j->options->quant.calib_from)
+    if (j->options->quant.calib_from || j->options->quant.images)
         return PTQ_OK;
     data.split = "train";
     PTQ_TRY(quant_setup_images(&j->setup, j->model, &j->options->quant, &data, env, err));
@@ -424,7 +425,8 @@ static ptq_status check_options(const ptq_quantize_options *o, ptq_error *err)
         strcmp(o->effort, "thorough") != 0)
         return error_set(err, PTQ_USAGE, "effort '%s' is none of: quick, default, thorough",
                          o->effort);
-    if (!o->data.yaml && (o->evaluate || !o->quant.calib_from))
+    bool has_ranges = o->quant.calib_from || o->quant.images;
+    if (!o->data.yaml && (o->evaluate || !has_ranges))
         return error_set(err, PTQ_USAGE, "no data set given; name its yaml with --data");
     if (!o->simulate)
         PTQ_TRY(check_output(o->output, o->force, err));

@@ -147,14 +147,15 @@ ptq_status ptq_result_verdict(const ptq_result *r)
     return r->verdict;
 }
 
-bool ptq_result_number(const ptq_result *r, const char *path, double *value)
+/* Inside "result" by dotted path; NULL: not there. */
+static const json_t *find(const ptq_result *r, const char *path)
 {
     const json_t *at = json_object_get(r->document, "result");
     while (*path && at) {
         char key[128];
         size_t n = strcspn(path, ".");
         if (n >= sizeof key)
-            return false;
+            return NULL;
         memcpy(key, path, n);
         key[n] = '\0';
         if (json_is_array(at))
@@ -163,10 +164,21 @@ bool ptq_result_number(const ptq_result *r, const char *path, double *value)
             at = json_object_get(at, key);
         path += n + (path[n] == '.');
     }
+    return at;
+}
+
+bool ptq_result_number(const ptq_result *r, const char *path, double *value)
+{
+    const json_t *at = find(r, path);
     if (!json_is_number(at))
         return false;
     *value = json_number_value(at);
     return true;
+}
+
+const char *ptq_result_string(const ptq_result *r, const char *path)
+{
+    return json_string_value(find(r, path));
 }
 
 void put(json_t *object, const char *key, json_t *value)

@@ -13,8 +13,11 @@
 #include "base/error.h"
 #include "data/label_file.h"
 
+struct ptq_image_source; /* of ptq/image.h */
+
 typedef struct image_item {
     char *path;
+    int index; /* in the source */
     char *label_path;
     int width, height; /* EXIF-corrected as the label scan does (6 and 8 only) */
     label *labels;
@@ -32,7 +35,9 @@ typedef struct dataset {
     int n_labels;           /* all */
     int n_missing, n_empty; /* label files */
     int n_corrupt;          /* images left out of items: they or their labels cannot be used */
-    arena *memory;          /* holds all of the above */
+    const struct ptq_image_source
+        *source;   /* where the pixels are when there are no files, or NULL */
+    arena *memory; /* holds all of the above but the source */
 } dataset;
 
 typedef struct dataset_options {

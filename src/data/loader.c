@@ -7,6 +7,7 @@
 
 #include "base/mem.h"
 #include "data/batch_plan.h"
+#include "data/memory_images.h"
 
 enum { MAX_THREADS = 64, MAX_IMAGE_SIZE = 1 << 14, MAX_BATCH_SIZE = 1 << 12, N_AHEAD = 3 };
 enum { NOWHERE = INT_MAX };
@@ -31,10 +32,11 @@ struct loader {
 
     pthread_t threads[MAX_THREADS];
     int n_threads;
-    pthread_mutex_t lock; /* over all below */
-    pthread_cond_t work;  /* workers wait: something may be taken, or it is time to stop */
-    pthread_cond_t done;  /* the caller waits: an image is in place, or a worker fell idle */
-    loader_slot *slots;   /* one per batch */
+    pthread_mutex_t source; /* a caller's images are asked for one at a time */
+    pthread_mutex_t lock;   /* over all below */
+    pthread_cond_t work;    /* workers wait: something may be taken, or it is time to stop */
+    pthread_cond_t done;    /* the caller waits: an image is in place, or a worker fell idle */
+    loader_slot *slots;     /* one per batch */
     size_t cached_bytes;
     int current;   /* the batch that the caller takes next; n_batches: the end, + 1: beyond it */
     int next;      /* the position that a worker takes next */
@@ -111,15 +113,27 @@ static int take_position(loader *l)
     }
 }
 
-static ptq_status load_position(const loader *l, int position, const batch_shape *shape,
+static ptq_status load_from_memory(loader *l, const image_item *item, const picture_target *target,
+                                   unsigned char *planes, placement *place, ptq_error *err)
+{
+    image picture;
+    pthread_mutex_lock(&l->source);
+    ptq_status status = memory_image_get(l->d->source, item->index, &picture, err);
+    pthread_mutex_unlock(&l->source);
+    return status == PTQ_OK ? picture_fit(&picture, target, planes, place, err) : status;
+}
+
+static ptq_status load_position(loader *l, int position, const batch_shape *shape,
                                 const loader_slot *slot, ptq_error *err)
 {
     int item = l->plan.order[position], at = position - shape->first;
     size_t image_bytes = batch_bytes(shape) / (size_t)shape->n;
     picture_target target = {l->options.image_size, shape->height, shape->width};
+    unsigned char *planes = slot->pixels + (size_t)at * image_bytes;
     slot->places[at].item = item;
-    return picture_load(l->d->items[item].path, &target, slot->pixels + (size_t)at * image_bytes,
-                        &slot->places[at], err);
+    if (l->d->source)
+        return load_from_memory(l, &l->d->items[item], &target, planes, &slot->places[at], err);
+    return picture_load(l->d->items[item].path, &target, planes, &slot->places[at], err);
 }
 
 static void *work(void *user)
@@ -198,6 +212,7 @@ ptq_status loader_open(const dataset *d, const loader_options *options, const pt
     l->options = *options;
     l->delivered = -1;
     l->failed_at = NOWHERE;
+    pthread_mutex_init(&l->source, NULL);
     pthread_mutex_init(&l->lock, NULL);
     pthread_cond_init(&l->work, NULL);
     pthread_cond_init(&l->done, NULL);
@@ -227,6 +242,7 @@ void loader_close(loader *l)
         empty_slot(&l->slots[b]);
     pthread_cond_destroy(&l->done);
     pthread_cond_destroy(&l->work);
+    pthread_mutex_destroy(&l->source);
     pthread_mutex_destroy(&l->lock);
     batch_plan_clear(&l->plan);
     mem_free(l->slots);

@@ -25,20 +25,16 @@ static ptq_status scale_to(image *picture, int size, ptq_error *err)
     return PTQ_OK;
 }
 
-ptq_status picture_load(const char *path, const picture_target *target, unsigned char *planes,
-                        placement *place, ptq_error *err)
+ptq_status picture_fit(image *picture, const picture_target *target, unsigned char *planes,
+                       placement *place, ptq_error *err)
 {
-    image picture;
-    ptq_status status = data_problem(image_read(path, &picture, err), err);
-    if (status != PTQ_OK)
-        return status;
-    int height0 = picture.height, width0 = picture.width;
+    int height0 = picture->height, width0 = picture->width;
     letterbox box = {0};
-    status = scale_to(&picture, target->size, err);
+    ptq_status status = scale_to(picture, target->size, err);
     if (status == PTQ_OK) {
         letterbox_options options = {.width = target->width, .height = target->height};
-        box = letterbox_fit(picture.width, picture.height, &options);
-        status = letterbox_draw(&box, &picture, planes, err);
+        box = letterbox_fit(picture->width, picture->height, &options);
+        status = letterbox_draw(&box, picture, planes, err);
     }
     if (status == PTQ_OK) {
         place->height0 = height0;
@@ -49,10 +45,21 @@ ptq_status picture_load(const char *path, const picture_target *target, unsigned
         place->ratio_w = (double)box.inner_width / width0;
         place->pad_x = box.pad_x;
         place->pad_y = box.pad_y;
-    } else {
-        error_context(err, "cannot resize '%s'", path);
     }
-    image_clear(&picture);
+    image_clear(picture);
+    return status;
+}
+
+ptq_status picture_load(const char *path, const picture_target *target, unsigned char *planes,
+                        placement *place, ptq_error *err)
+{
+    image picture;
+    ptq_status status = data_problem(image_read(path, &picture, err), err);
+    if (status != PTQ_OK)
+        return status;
+    status = picture_fit(&picture, target, planes, place, err);
+    if (status != PTQ_OK)
+        error_context(err, "cannot resize '%s'", path);
     return status;
 }
 
@@ -80,20 +87,24 @@ void picture_to_float(const unsigned char *bytes, size_t n, float *out)
         out[i] = (float)bytes[i] / 255.f;
 }
 
-ptq_status load_image_square(const char *path, int size, float **images, placement *place,
-                             ptq_error *err)
+ptq_status picture_square(image *picture, int size, float **images, placement *place,
+                          ptq_error *err)
 {
-    if (size <= 0 || size > 1 << 14)
+    if (size <= 0 || size > 1 << 14) {
+        image_clear(picture);
         return error_set(err, PTQ_USAGE, "an image size of %d is not possible", size);
+    }
     size_t n = (size_t)size * (size_t)size * 3;
     unsigned char *planes = mem_alloc(n);
     float *values = mem_alloc_aligned(n * sizeof *values);
     placement placed = {0};
-    ptq_status status;
-    if (planes && values)
-        status = picture_load(path, &(picture_target){size, size, size}, planes, &placed, err);
-    else
+    ptq_status status = PTQ_OK;
+    if (!planes || !values) {
+        image_clear(picture);
         status = error_no_memory(err, n * 5, "a picture");
+    }
+    if (status == PTQ_OK)
+        status = picture_fit(picture, &(picture_target){size, size, size}, planes, &placed, err);
     if (status == PTQ_OK) {
         picture_to_float(planes, n, values);
         *images = values;
@@ -102,5 +113,16 @@ ptq_status load_image_square(const char *path, int size, float **images, placeme
         mem_free(values);
     }
     mem_free(planes);
+    return status;
+}
+
+ptq_status load_image_square(const char *path, int size, float **images, placement *place,
+                             ptq_error *err)
+{
+    image picture;
+    PTQ_TRY(data_problem(image_read(path, &picture, err), err));
+    ptq_status status = picture_square(&picture, size, images, place, err);
+    if (status != PTQ_OK)
+        error_context(err, "cannot resize '%s'", path);
     return status;
 }

@@ -33,6 +33,10 @@ typedef struct picture_target {
 PTQ_CHECKED ptq_status picture_load(const char *path, const picture_target *target,
                                     unsigned char *planes, placement *place, ptq_error *err);
 
+/* The same of a picture that is decoded already; it is used up, also on failure. */
+PTQ_CHECKED ptq_status picture_fit(struct image *picture, const picture_target *target,
+                                   unsigned char *planes, placement *place, ptq_error *err);
+
 /* The picture, its longer side at most `size`: for people. image_clear(out); of *place only height0
  * and width0 are set. */
 PTQ_CHECKED ptq_status picture_thumbnail(const char *path, int size, struct image *out,
@@ -45,5 +49,8 @@ void picture_to_float(const unsigned char *bytes, size_t n, float *out);
  * / 255; mem_free() it. */
 PTQ_CHECKED ptq_status load_image_square(const char *path, int size, float **images,
                                          placement *place, ptq_error *err);
+/* The same of a picture that is decoded already; it is used up, also on failure. */
+PTQ_CHECKED ptq_status picture_square(struct image *picture, int size, float **images,
+                                      placement *place, ptq_error *err);
 
 #endif

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "api/detector.h"
+
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "eval/boxes.h"
+
+ptq_status detector_open(detector *d, session *s, ptq_error *err)
+{
+    *d = (detector){.rules = nms_options_evaluation()};
+    d->rules.multi_label = false;
+    PTQ_TRY(session_predictor_create(s, &d->predictor, err));
+    return nms_create(&d->nms, err);
+}
+
+void detector_close(detector *d)
+{
+    nms_destroy(d->nms);
+    session_predictor_destroy(d->predictor);
+    mem_free(d->dets);
+    *d = (detector){0};
+}
+
+static ptq_status keep(detector *d, const detection *found, int n, ptq_error *err)
+{
+    size_t room = (size_t)n + 1;
+    detection *dets = mem_grow(d->dets, &d->dets_cap, room, sizeof *dets);
+    if (!dets)
+        return error_no_memory(err, room * sizeof *dets, "detections");
+    d->dets = dets;
+    memcpy(dets, found, (size_t)n * sizeof *dets);
+    return PTQ_OK;
+}
+
+ptq_status detector_look(detector *d, image *picture, const detection **dets, int *n,
+                         ptq_error *err)
+{
+    placement place = {0};
+    float *pixels;
+    PTQ_TRY(picture_square(picture, d->size, &pixels, &place, err));
+    batch one = {.n = 1, .height = d->size, .width = d->size, .images = pixels, .places = &place};
+    predictions p;
+    const detection *found;
+    double start = clock_ms();
+    ptq_status status = session_predict(d->predictor, &one, &p, err);
+    d->inference_ms += clock_ms() - start;
+    if (status == PTQ_OK)
+        status = nms_run(d->nms, &p, &d->rules, &found, n, err);
+    mem_free(pixels);
+    if (status == PTQ_OK)
+        status = keep(d, found, *n, err);
+    PTQ_TRY(status);
+    boxes_to_image(d->dets, *n, &place);
+    *dets = d->dets;
+    return PTQ_OK;
+}
