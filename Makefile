@@ -8,6 +8,7 @@
 # make clean    remove what was built
 
 BUILD ?= build
+JOBS ?= $(shell nproc)
 CMAKE_FLAGS ?=
 
 .PHONY: all demo check asan fuzz format clean packages
@@ -26,12 +27,12 @@ demo: packages
 
 check: packages
 	@$(MAKE) --no-print-directory all
-	ctest --test-dir $(BUILD) --output-on-failure
+	ctest --test-dir $(BUILD) -j $(JOBS) --output-on-failure
 
 asan: packages
 	cmake -S . -B $(BUILD)-asan -G Ninja -DCMAKE_BUILD_TYPE=Debug -DPTQ_SANITIZE=ON $(CMAKE_FLAGS)
 	ninja -C $(BUILD)-asan
-	ctest --test-dir $(BUILD)-asan -L quick --output-on-failure
+	ctest --test-dir $(BUILD)-asan -j $(JOBS) -L quick --output-on-failure
 
 FUZZ_SECONDS ?= 60
 fuzz: packages
