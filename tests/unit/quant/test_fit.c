@@ -216,6 +216,27 @@ static void a_group_learns_together(void **state)
     stop(&f);
 }
 
+/* A quantizer on an output of the network has no layer behind it: its own error counts. */
+static void an_output_learns_by_its_own_error(void **state)
+{
+    (void)state;
+    fixture f = start("tensors: [{match: output, input: {learn_amax: true, num_bits: 6}}]");
+    assert_ok(fit(&f));
+    const json_t *u = json_array_get(f.report, 0);
+    float step = (float)json_number_value(json_object_get(u, "amax")) / 31;
+    seen s = run(&f, f.m->graph, "output");
+    double difference = 0, square = 0;
+    for (size_t i = 0; i < s.n; i++) {
+        float code = fminf(fmaxf(rintf(s.values[i] / step), -32), 31);
+        difference += pow((double)(code * step - s.values[i]), 2);
+        square += (double)s.values[i] * (double)s.values[i];
+    }
+    double told = json_number_value(json_object_get(u, "error"));
+    assert_true(step > 0 && fabs(told - difference / square) < 1e-3 * told);
+    free(s.values);
+    stop(&f);
+}
+
 /* max |x| of every channel, and of every column: counted here. */
 static void slices_get_their_largest_values(void **state)
 {
@@ -252,6 +273,7 @@ int main(void)
         cmocka_unit_test(nothing_is_run_when_nothing_asks_for_it),
         cmocka_unit_test(the_output_error_decides),
         cmocka_unit_test(a_group_learns_together),
+        cmocka_unit_test(an_output_learns_by_its_own_error),
         cmocka_unit_test(slices_get_their_largest_values),
     };
     return cmocka_run_group_tests_name("fit", tests, NULL, NULL);
