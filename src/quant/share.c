@@ -8,10 +8,7 @@ typedef struct share_sets {
     const quant_config *config;
     const quant_options *options;
     quant_points *points;
-    int *parent;      /* per tensor: union-find */
-    bool *carries;    /* per tensor: has a quantizer */
-    int *visited;     /* per tensor: the walk that came here last */
-    tensor_id *stack; /* of the walk */
+    int *parent; /* per tensor: union-find */
 } share_sets;
 
 static int find_root(const share_sets *s, int i)
@@ -23,9 +20,10 @@ static int find_root(const share_sets *s, int i)
     return i;
 }
 
+/* A constant is made of codes of any scale: it joins nothing. */
 static void unite(share_sets *s, tensor_id a, tensor_id b)
 {
-    if (a == TENSOR_NONE || b == TENSOR_NONE || !s->carries[a] || !s->carries[b])
+    if (a == TENSOR_NONE || b == TENSOR_NONE || graph_is_const(s->g, a) || graph_is_const(s->g, b))
         return;
     int root_a = find_root(s, (int)a);
     int root_b = find_root(s, (int)b);
@@ -78,37 +76,19 @@ static bool is_shared_add(const share_sets *s, node_id id)
     return n == 2;
 }
 
-/* The tensors whose codes `id` is made of come one step back: all inputs of a Concat, else one. */
-static void push_sources(share_sets *s, tensor_id id, int *n_stack, int walk)
+/* Quantizers move back through data movement: whoever wants codes of an output wants them of the
+ * inputs too, whether or not these have a quantizer of their own. */
+static void unite_node(share_sets *s, node_id id)
 {
-    node_id producer = graph_producer(s->g, id);
-    if (producer == NODE_NONE || !moves_codes(s, graph_node_const(s->g, producer)))
+    const node *n = graph_node_const(s->g, id);
+    if (n->is_dead)
         return;
-    const node *n = graph_node_const(s->g, producer);
-    int n_inputs = n->op == GRAPH_OP_CONCAT ? n->n_inputs : 1;
-    for (int i = 0; i < n_inputs; i++) {
-        tensor_id input = n->inputs[i];
-        if (input == TENSOR_NONE || s->visited[input] == walk)
-            continue;
-        s->visited[input] = walk;
-        s->stack[(*n_stack)++] = input;
-    }
-}
-
-/* A quantizer on `id` moves back through data movement until it meets others: those have its scale,
- * also when tensors without a quantizer lie between. */
-static void unite_with_sources(share_sets *s, tensor_id id)
-{
-    int n = 0;
-    int walk = (int)id + 1;
-    push_sources(s, id, &n, walk);
-    while (n > 0) {
-        tensor_id at = s->stack[--n];
-        if (s->carries[at])
-            unite(s, id, at);
-        else
-            push_sources(s, at, &n, walk);
-    }
+    int n_moved = !moves_codes(s, n) ? 0 : n->op == GRAPH_OP_CONCAT ? n->n_inputs : 1;
+    for (int i = 0; i < n_moved; i++)
+        for (int k = 0; k < n->n_outputs; k++)
+            unite(s, n->inputs[i], n->outputs[k]);
+    if (is_shared_add(s, id))
+        unite(s, n->inputs[0], n->inputs[1]);
 }
 
 /* Quantizers that others may share a scale with. */
@@ -158,22 +138,6 @@ static bool is_any_on(const quant_config *c, const quant_options *options)
            is_on(c->share_add, options);
 }
 
-static void unite_all(share_sets *s)
-{
-    for (int i = 0; i < s->points->n; i++)
-        if (can_share(&s->points->items[i]))
-            s->carries[s->points->items[i].tensor] = true;
-    for (int i = 0; i < graph_n_tensors(s->g); i++)
-        if (s->carries[i])
-            unite_with_sources(s, (tensor_id)i);
-    for (int i = 0; i < graph_n_nodes(s->g); i++) {
-        const node *n = graph_node_const(s->g, (node_id)i);
-        if (!n->is_dead && is_shared_add(s, (node_id)i))
-            unite(s, n->inputs[0], n->inputs[1]);
-    }
-    number_groups(s);
-}
-
 ptq_status share_groups(const graph *g, const quant_config *config, const quant_options *options,
                         quant_points *points, ptq_error *err)
 {
@@ -183,17 +147,13 @@ ptq_status share_groups(const graph *g, const quant_config *config, const quant_
     size_t n = (size_t)graph_n_tensors(g);
     share_sets s = {.g = g, .config = config, .options = options, .points = points};
     s.parent = mem_array(n, sizeof *s.parent);
-    s.carries = mem_array(n, sizeof *s.carries);
-    s.visited = mem_array(n, sizeof *s.visited);
-    s.stack = mem_array(n, sizeof *s.stack);
-    bool ok = s.parent && s.carries && s.visited && s.stack;
-    for (size_t i = 0; ok && i < n; i++)
+    if (!s.parent)
+        return error_no_memory(err, n * sizeof *s.parent, "shared scales");
+    for (size_t i = 0; i < n; i++)
         s.parent[i] = (int)i;
-    if (ok)
-        unite_all(&s);
+    for (int i = 0; i < graph_n_nodes(g); i++)
+        unite_node(&s, (node_id)i);
+    number_groups(&s);
     mem_free(s.parent);
-    mem_free(s.carries);
-    mem_free(s.visited);
-    mem_free(s.stack);
-    return ok ? PTQ_OK : error_no_memory(err, n * sizeof *s.parent, "shared scales");
+    return PTQ_OK;
 }

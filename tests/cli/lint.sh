@@ -82,3 +82,4 @@ expect_code 0
 run lint v5.onnx --json
 need_json
 json 'sum(f["precision"] == "int8" for f in r["forecast"]) == 57 and len(r["forecast"]) == 60'
+json 'not any(f["rule"] in ("concat-scale-clash", "requantize") for f in r["findings"])'

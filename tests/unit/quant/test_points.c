@@ -322,6 +322,40 @@ static void sharing_looks_through_bare_tensors(void **state)
     stop(&f);
 }
 
+/* As in YOLOv5, where the results of model.10 and model.14 meet others in two Concats each and have
+ * no quantizer of their own: the quantizers behind both Concats move back to the same values. A
+ * constant that two Concats append joins nothing. */
+static void sharing_joins_at_a_tensor_without_quantizer(void **state)
+{
+    (void)state;
+    fixture f = {0};
+    quant_options_init(&f.options);
+    f.options.share_scales = f.options.quantize_head = true;
+    assert_ok(graph_create(&f.g, &err));
+    shape s = shape4(1, 3, 8, 8), coordinates = shape4(1, 2, 8, 8);
+    const float grid[128] = {0};
+    tensor_id x, fixed;
+    assert_ok(graph_add_tensor(f.g, "images", DTYPE_F32, &s, &x, &err));
+    assert_ok(graph_add_input(f.g, x, &err));
+    assert_ok(graph_add_const_copy(f.g, "grid", DTYPE_F32, &coordinates, grid, &fixed, &err));
+    tensor_id a = test_net_conv(f.g, "a", x, 3, 8, 1);
+    tensor_id b = test_net_conv(f.g, "b", x, 3, 8, 2);
+    tensor_id c = test_net_conv(f.g, "c", x, 3, 8, 3);
+    tensor_id cat[4] = {test_net_op(f.g, GRAPH_OP_CONCAT, "cat1", 2, (tensor_id[]){a, b}),
+                        test_net_op(f.g, GRAPH_OP_CONCAT, "cat2", 2, (tensor_id[]){a, c}),
+                        test_net_op(f.g, GRAPH_OP_CONCAT, "cat3", 2, (tensor_id[]){b, fixed}),
+                        test_net_op(f.g, GRAPH_OP_CONCAT, "cat4", 2, (tensor_id[]){x, fixed})};
+    tensor_id y[4] = {
+        test_net_conv(f.g, "d", cat[0], 16, 4, 4), test_net_conv(f.g, "e", cat[1], 16, 4, 5),
+        test_net_conv(f.g, "f", cat[2], 10, 4, 6), test_net_conv(f.g, "g", cat[3], 5, 4, 7)};
+    for (int i = 0; i < 4; i++)
+        assert_ok(graph_add_output(f.g, y[i], &err));
+    assert_ok(graph_tidy(f.g, &err));
+    assert_ok(find(&f, NULL));
+    assert_groups(&f, "{a,b,c,g}{d,e,f}");
+    stop(&f);
+}
+
 static void settings_must_fit_the_layer(void **state)
 {
     (void)state;
@@ -368,6 +402,7 @@ int main(void)
         cmocka_unit_test(a_rule_can_ask_for_the_head),
         cmocka_unit_test(distribution_focal_loss_is_decode),
         cmocka_unit_test(sharing_looks_through_bare_tensors),
+        cmocka_unit_test(sharing_joins_at_a_tensor_without_quantizer),
         cmocka_unit_test(settings_must_fit_the_layer),
     };
     return cmocka_run_group_tests_name("points", tests, NULL, NULL);
