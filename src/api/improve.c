@@ -16,8 +16,8 @@ typedef struct effort {
     size_t most_bytes;
 } effort;
 
-static const effort EFFORTS[] = {{"quick", 0, 8, 0},
-                                 {"default", 64, 8, (size_t)24 << 20},
+static const effort EFFORTS[] = {{"quick", 0, 12, 0},
+                                 {"default", 64, 12, (size_t)24 << 20},
                                  {"thorough", 256, 32, (size_t)400 << 20}};
 enum { LEAST_FIT = 16, LEAST_TRIAL = 2 };
 #define LIGHT 3e9 /* multiply-accumulates per image */

@@ -9,7 +9,7 @@
 #include "quant/sensitivity_units.h"
 
 /* After the first step only so many groups, those that saved most in the step before, compete. */
-enum { COMPETITORS = 6 };
+enum { COMPETITORS = 10 };
 #define NOT_TRIED 1e30
 
 /* Entries that flip together. */

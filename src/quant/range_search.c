@@ -17,7 +17,7 @@ enum { AT_A_TIME = 32 };
 #define SAME 0.08f
 #define LEAST_GAIN 0.02
 /* A group that moves less than this share of the mean is left alone: it has nothing to give. */
-#define LEAST_SHARE 0.4
+#define LEAST_SHARE 0.2
 #define NOT_TRIED -1.0
 
 /* A group of shared ranges: the ranges to try, ascending once all are listed. */
