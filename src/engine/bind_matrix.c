@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Matrix products, Softmax, Gather, Range. */
+/* Products of matrices and of more axes, Softmax, Gather, Range. */
 #include "engine/build.h"
 
 static ptq_status input_as_it_is(builder *b, tensor_id id, value_id *out)
@@ -129,4 +129,35 @@ ptq_status bind_range(builder *b, const node *n)
     PTQ_TRY(input_as_it_is(b, n->inputs[2], &operands[1]));
     PTQ_TRY(build_output(b, n->outputs[0], &operands[2]));
     return build_kernel(b, &(kernel_request){KERNEL_RANGE, {.axis = 0}, operands, NULL, 3});
+}
+
+/* An input along all labels: its axes with the same one add up, an axis of 1 stays where it is. */
+static view along_labels(const view *x, const einsum_plan *p, const int *label)
+{
+    view v = {.type = x->type, .rank = p->n_labels};
+    for (int i = 0; i < p->n_labels; i++)
+        v.dim[i] = p->length[i];
+    for (int i = 0; i < x->rank; i++)
+        v.stride[label[i]] += x->dim[i] == 1 ? 0 : x->stride[i];
+    return v;
+}
+
+ptq_status bind_einsum(builder *b, const node *n)
+{
+    value_id operands[3];
+    view views[3];
+    einsum_plan p;
+    int n_in = n->n_inputs, in_order[SHAPE_MAX_RANK];
+    if (!node_einsum(b->g, n, &p))
+        return error_set(b->err, PTQ_SHAPE, "the equation of node '%s' does not fit", n->name);
+    for (int i = 0; i < n_in; i++) {
+        PTQ_TRY(input_as_it_is(b, n->inputs[i], &operands[i]));
+        views[i] = along_labels(build_view(b, operands[i]), &p, p.label[i]);
+    }
+    PTQ_TRY(build_output(b, n->outputs[0], &operands[n_in]));
+    for (int i = 0; i < SHAPE_MAX_RANK; i++)
+        in_order[i] = i;
+    views[n_in] = along_labels(build_view(b, operands[n_in]), &p, in_order);
+    kernel_param param = {.axis = p.n_kept};
+    return build_kernel(b, &(kernel_request){KERNEL_SUM_PRODUCT, param, operands, views, n_in + 1});
 }

@@ -63,6 +63,23 @@ static unary_op unary_of(graph_op op)
         [GRAPH_OP_RECIPROCAL] = UNARY_RECIPROCAL,
         [GRAPH_OP_SIGN] = UNARY_SIGN,
         [GRAPH_OP_NOT] = UNARY_NOT,
+        [GRAPH_OP_SIN] = UNARY_SIN,
+        [GRAPH_OP_COS] = UNARY_COS,
+        [GRAPH_OP_TAN] = UNARY_TAN,
+        [GRAPH_OP_ASIN] = UNARY_ASIN,
+        [GRAPH_OP_ACOS] = UNARY_ACOS,
+        [GRAPH_OP_ATAN] = UNARY_ATAN,
+        [GRAPH_OP_SINH] = UNARY_SINH,
+        [GRAPH_OP_COSH] = UNARY_COSH,
+        [GRAPH_OP_ASINH] = UNARY_ASINH,
+        [GRAPH_OP_ACOSH] = UNARY_ACOSH,
+        [GRAPH_OP_ATANH] = UNARY_ATANH,
+        [GRAPH_OP_SOFTSIGN] = UNARY_SOFTSIGN,
+        [GRAPH_OP_CELU] = UNARY_CELU,
+        [GRAPH_OP_THRESHOLDED_RELU] = UNARY_THRESHOLDED_RELU,
+        [GRAPH_OP_SHRINK] = UNARY_SHRINK,
+        [GRAPH_OP_IS_NAN] = UNARY_IS_NAN,
+        [GRAPH_OP_IS_INF] = UNARY_IS_INF,
     };
     return ops[op];
 }
@@ -81,7 +98,9 @@ ptq_status bind_unary(builder *b, const node *n)
 {
     unary_param p = {.op = unary_of(n->op)};
     bool has_slope = n->op == GRAPH_OP_LEAKY_RELU || n->op == GRAPH_OP_HARD_SIGMOID ||
-                     n->op == GRAPH_OP_ELU || n->op == GRAPH_OP_SELU || n->op == GRAPH_OP_GELU;
+                     n->op == GRAPH_OP_ELU || n->op == GRAPH_OP_SELU || n->op == GRAPH_OP_GELU ||
+                     n->op == GRAPH_OP_CELU || n->op == GRAPH_OP_THRESHOLDED_RELU ||
+                     n->op == GRAPH_OP_SHRINK || n->op == GRAPH_OP_IS_INF;
     if (has_slope) {
         p.alpha = n->attr.slope.alpha;
         p.beta = n->attr.slope.beta;

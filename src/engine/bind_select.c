@@ -147,3 +147,36 @@ ptq_status bind_depth_to_space(builder *b, const node *n)
         }
     return PTQ_OK;
 }
+
+ptq_status bind_triangle(builder *b, const node *n)
+{
+    value_id operands[2];
+    triangle_param p = {.keep_lower = n->attr.triangle.keep_lower};
+    if (bind_has_input(n, 1)) {
+        const void *data;
+        PTQ_TRY(build_constant_data(b, n->inputs[1], "diagonal", &data));
+        p.diagonal = (int64_t)view_load(data, graph_tensor_const(b->g, n->inputs[1])->type);
+    }
+    PTQ_TRY(stored(b, n->inputs[0], &operands[0]));
+    PTQ_TRY(build_output(b, n->outputs[0], &operands[1]));
+    kernel_param param = {.triangle = p};
+    return build_kernel(b, &(kernel_request){KERNEL_TRIANGLE, param, operands, NULL, 2});
+}
+
+ptq_status bind_cumulate(builder *b, const node *n)
+{
+    const void *data;
+    value_id operands[2];
+    PTQ_TRY(build_constant_data(b, n->inputs[1], "axis", &data));
+    PTQ_TRY(stored(b, n->inputs[0], &operands[0]));
+    PTQ_TRY(build_output(b, n->outputs[0], &operands[1]));
+    int rank = build_view(b, operands[0])->rank;
+    double axis = view_load(data, graph_tensor_const(b->g, n->inputs[1])->type);
+    if (!(axis >= -rank && axis < rank))
+        return error_set(b->err, PTQ_SHAPE, "node '%s' sums along axis %g of %d", n->name, axis,
+                         rank);
+    kernel_param param = {.cumulate = {.axis = bind_axis((int)axis, rank),
+                                       .exclusive = n->attr.running.exclusive,
+                                       .reverse = n->attr.running.reverse}};
+    return build_kernel(b, &(kernel_request){KERNEL_CUMULATE, param, operands, NULL, 2});
+}

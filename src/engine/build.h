@@ -94,6 +94,9 @@ bind_fn bind_identity, bind_expand, bind_space_to_depth, bind_shape, bind_fill; 
 bind_fn bind_size;                                                              /* bind_move.c */
 
 bind_fn bind_reduce, bind_top_k, bind_pad, bind_tile, bind_depth_to_space; /* bind_select.c */
+bind_fn bind_triangle, bind_cumulate;                                      /* bind_select.c */
+bind_fn bind_gather_nd, bind_scatter, bind_one_hot, bind_suppression;      /* bind_index.c */
+bind_fn bind_einsum;                                                       /* bind_matrix.c */
 
 /* Small helpers of the rules. */
 /* The convolution a node asks for, between packed images. */

@@ -69,6 +69,40 @@ static ptq_status absorb_clip(const graph *g, node *n, ptq_error *err)
     return PTQ_OK;
 }
 
+/* The region is given as all begins, then all ends: of two axes or of all four. */
+static bool absorb_region(const graph *g, node *n)
+{
+    double region[2 * SHAPE_MAX_RANK];
+    int count;
+    resize_attr *a = &n->attr.resize;
+    if (a->coord != RESIZE_CROP)
+        return true;
+    if (!numbers(g, n, 1, region, 2 * SHAPE_MAX_RANK, &count) || (count != 4 && count != 8))
+        return false;
+    for (int i = 0; i < 2; i++) {
+        int at = count / 2 - 2 + (a->is_swapped ? 1 - i : i);
+        a->region[i] = (float)region[at];
+        a->region[2 + i] = (float)region[count / 2 + at];
+    }
+    return true;
+}
+
+/* One scale for both axes, and the size it makes. */
+static void keep_aspect(const shape *x, resize_attr *a)
+{
+    double h = (double)a->size[0] / (double)x->dim[2], w = (double)a->size[1] / (double)x->dim[3];
+    double scale = (a->fit == RESIZE_NOT_LARGER) == (h < w) ? h : w;
+    for (int i = 0; i < 2; i++) {
+        a->scale[i] = (float)scale;
+        a->size[i] = (int64_t)(scale * (double)x->dim[2 + i] + 0.5);
+    }
+}
+
+static bool knows_aspect(const shape *x, const resize_attr *a)
+{
+    return a->fit == RESIZE_STRETCH || (x->rank == 4 && x->dim[2] > 0 && x->dim[3] > 0);
+}
+
 /* Four values: one per axis of [N,C,H,W]; two: height and width alone. */
 static ptq_status absorb_resize(const graph *g, node *n, ptq_error *err)
 {
@@ -77,10 +111,10 @@ static ptq_status absorb_resize(const graph *g, node *n, ptq_error *err)
     if (!numbers(g, n, 2, scale, SHAPE_MAX_RANK, &n_scale) ||
         !numbers(g, n, 3, size, SHAPE_MAX_RANK, &n_size))
         return PTQ_OK;
-    if (n_scale < 0 && n_size < 0)
-        return PTQ_OK;
     resize_attr *a = &n->attr.resize;
     const shape *x = &graph_tensor_const(g, n->inputs[0])->shape;
+    if ((n_scale < 0 && n_size < 0) || !absorb_region(g, n) || !knows_aspect(x, a))
+        return PTQ_OK;
     int count = n_scale > 0 ? n_scale : n_size;
     if (count != 2 && count != 4)
         return error_set(err, PTQ_UNSUPPORTED,
@@ -96,7 +130,7 @@ static ptq_status absorb_resize(const graph *g, node *n, ptq_error *err)
                              n->name, i);
     }
     for (int i = 0; i < 2; i++) {
-        double v = value[count - 2 + i];
+        double v = value[count - 2 + (a->is_swapped ? 1 - i : i)];
         if (!(v > 0 && v < (double)(1 << 24)))
             return error_set(err, PTQ_FORMAT, "node '%s' (Resize) has the size or scale %g",
                              n->name, v);
@@ -104,6 +138,8 @@ static ptq_status absorb_resize(const graph *g, node *n, ptq_error *err)
         a->size[i] = n_scale > 0 ? 0 : (int64_t)v;
     }
     n->n_inputs = 1;
+    if (n_scale < 0 && a->fit != RESIZE_STRETCH)
+        keep_aspect(x, a);
     return PTQ_OK;
 }
 

@@ -94,6 +94,16 @@ void node_shape_span(const node *n, int rank, int *begin, int *end);        /* S
 typedef struct node_padding {
     int64_t before[SHAPE_MAX_RANK], after[SHAPE_MAX_RANK];
 } node_padding;
+typedef struct einsum_plan {
+    int n_kept, n_labels; /* axes of the output; with those that are summed over */
+    int64_t length[SHAPE_MAX_RANK];
+    int label[2][SHAPE_MAX_RANK]; /* of each axis of each input */
+} einsum_plan;
+bool node_einsum(const graph *g, const node *n, einsum_plan *p); /* false: it does not fit */
+/* NON_MAX_SUPPRESSION of constants: rows (image, class, box), 3 * *n_rows numbers to be released
+ * with mem_free(). PTQ_UNSUPPORTED: its inputs are no constants. */
+PTQ_CHECKED ptq_status node_suppress(const graph *g, const node *n, int64_t **rows, int64_t *n_rows,
+                                     ptq_error *err);
 /* PAD; PTQ_UNSUPPORTED: its amounts are not constants. */
 PTQ_CHECKED ptq_status node_pads(const graph *g, const node *n, node_padding *p, ptq_error *err);
 

@@ -22,6 +22,8 @@ struct graph {
     strmap *node_names;
 };
 
+/* The first value of a constant i64, i32 or f32 tensor; false when it is none. */
+bool const_number(const graph *g, tensor_id id, double *value);
 /* Reads a constant integer tensor (i64 or i32, at most 8 values); false when it is none. */
 bool const_ints(const graph *g, tensor_id id, int64_t values[SHAPE_MAX_RANK], int *n);
 

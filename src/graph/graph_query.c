@@ -111,6 +111,7 @@ bool node_moves_values(const node *n)
     case GRAPH_OP_RESIZE:
         return n->attr.resize.mode == RESIZE_NEAREST;
     case GRAPH_OP_MAX_POOL:
+        return n->n_outputs == 1; /* the second says where they were */
     case GRAPH_OP_RESHAPE:
     case GRAPH_OP_FLATTEN:
     case GRAPH_OP_TRANSPOSE:

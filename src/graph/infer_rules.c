@@ -61,6 +61,21 @@ static ptq_status compare(const graph *g, const node *n, infer_out *out, ptq_err
     return broadcast(g, n, out, err);
 }
 
+/* A matrix, or many of them. */
+static ptq_status triangle(const graph *g, const node *n, infer_out *out, ptq_error *err)
+{
+    if (in(g, n, 0)->rank < 2)
+        return error_set(err, PTQ_SHAPE, "the input is no matrix");
+    return same(g, n, out);
+}
+
+static ptq_status is_special(const graph *g, const node *n, infer_out *out, ptq_error *err)
+{
+    (void)err;
+    out->type[0] = DTYPE_BOOL;
+    return same(g, n, out);
+}
+
 static ptq_status modulo(const graph *g, const node *n, infer_out *out, ptq_error *err)
 {
     if ((out->type[0] == DTYPE_F32) != n->attr.mod.is_float)
@@ -247,6 +262,15 @@ static infer_fn *const rules[GRAPH_OP_COUNT] = {
     [GRAPH_OP_OR] = compare,
     [GRAPH_OP_XOR] = compare,
     [GRAPH_OP_WHERE] = where,
+    [GRAPH_OP_IS_NAN] = is_special,
+    [GRAPH_OP_IS_INF] = is_special,
+    [GRAPH_OP_TRILU] = triangle,
+    [GRAPH_OP_GATHER_ND] = infer_gather_nd,
+    [GRAPH_OP_SCATTER_ELEMENTS] = infer_scatter_elements,
+    [GRAPH_OP_SCATTER_ND] = infer_scatter_nd,
+    [GRAPH_OP_ONE_HOT] = infer_one_hot,
+    [GRAPH_OP_EINSUM] = infer_einsum,
+    [GRAPH_OP_NON_MAX_SUPPRESSION] = infer_suppression,
     [GRAPH_OP_REDUCE_SUM] = infer_reduce,
     [GRAPH_OP_REDUCE_MEAN] = infer_reduce,
     [GRAPH_OP_REDUCE_MAX] = infer_reduce,

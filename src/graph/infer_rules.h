@@ -51,6 +51,19 @@ PTQ_CHECKED ptq_status infer_gather_elements(const graph *g, const node *n, infe
 PTQ_CHECKED ptq_status infer_shape_of(const graph *g, const node *n, infer_out *out,
                                       ptq_error *err);
 
+/* Indices that name elements one by one (infer_index.c). */
+PTQ_CHECKED ptq_status infer_gather_nd(const graph *g, const node *n, infer_out *out,
+                                       ptq_error *err);
+PTQ_CHECKED ptq_status infer_scatter_elements(const graph *g, const node *n, infer_out *out,
+                                              ptq_error *err);
+PTQ_CHECKED ptq_status infer_scatter_nd(const graph *g, const node *n, infer_out *out,
+                                        ptq_error *err);
+PTQ_CHECKED ptq_status infer_one_hot(const graph *g, const node *n, infer_out *out, ptq_error *err);
+PTQ_CHECKED ptq_status infer_suppression(const graph *g, const node *n, infer_out *out,
+                                         ptq_error *err); /* suppress.c */
+PTQ_CHECKED ptq_status infer_einsum(const graph *g, const node *n, infer_out *out,
+                                    ptq_error *err); /* einsum.c */
+
 /* numpy broadcasting; false when the shapes do not fit. */
 bool shape_broadcast(const shape *a, const shape *b, shape *out);
 /* Negative axes count from the end; false when outside. */

@@ -113,6 +113,10 @@ ptq_status infer_pool(const graph *g, const node *n, infer_out *out, ptq_error *
         PTQ_TRY(window_out(&v, x->dim[2 + i], &s.dim[2 + i], err));
     }
     out->shape[0] = s;
+    if (out->n > 1) {
+        out->shape[1] = s;
+        out->type[1] = DTYPE_I64;
+    }
     return PTQ_OK;
 }
 

@@ -41,6 +41,23 @@
     OP(RECIPROCAL, "Reciprocal", 1, 1)                                                             \
     OP(SIGN, "Sign", 1, 1)                                                                         \
     OP(NOT, "Not", 1, 1)                                                                           \
+    OP(SIN, "Sin", 1, 1)                                                                           \
+    OP(COS, "Cos", 1, 1)                                                                           \
+    OP(TAN, "Tan", 1, 1)                                                                           \
+    OP(ASIN, "Asin", 1, 1)                                                                         \
+    OP(ACOS, "Acos", 1, 1)                                                                         \
+    OP(ATAN, "Atan", 1, 1)                                                                         \
+    OP(SINH, "Sinh", 1, 1)                                                                         \
+    OP(COSH, "Cosh", 1, 1)                                                                         \
+    OP(ASINH, "Asinh", 1, 1)                                                                       \
+    OP(ACOSH, "Acosh", 1, 1)                                                                       \
+    OP(ATANH, "Atanh", 1, 1)                                                                       \
+    OP(SOFTSIGN, "Softsign", 1, 1)                                                                 \
+    OP(CELU, "Celu", 1, 1)                                                                         \
+    OP(THRESHOLDED_RELU, "ThresholdedRelu", 1, 1)                                                  \
+    OP(SHRINK, "Shrink", 1, 1)                                                                     \
+    OP(IS_NAN, "IsNaN", 1, 1)                                                                      \
+    OP(IS_INF, "IsInf", 1, 1)                                                                      \
     OP(CLIP, "Clip", 1, 3)                                                                         \
     OP(ADD, "Add", 2, 2)                                                                           \
     OP(SUB, "Sub", 2, 2)                                                                           \
@@ -81,6 +98,14 @@
     OP(TILE, "Tile", 2, 2)                                                                         \
     OP(DEPTH_TO_SPACE, "DepthToSpace", 1, 1)                                                       \
     OP(GATHER_ELEMENTS, "GatherElements", 2, 2)                                                    \
+    OP(TRILU, "Trilu", 1, 2)                                                                       \
+    OP(CUM_SUM, "CumSum", 2, 2)                                                                    \
+    OP(GATHER_ND, "GatherND", 2, 2)                                                                \
+    OP(SCATTER_ELEMENTS, "ScatterElements", 3, 3)                                                  \
+    OP(SCATTER_ND, "ScatterND", 3, 3)                                                              \
+    OP(ONE_HOT, "OneHot", 3, 3)                                                                    \
+    OP(EINSUM, "Einsum", 1, 2)                                                                     \
+    OP(NON_MAX_SUPPRESSION, "NonMaxSuppression", 2, 5)                                             \
     OP(RESIZE, "Resize", 1, 4)                                                                     \
     OP(SOFTMAX, "Softmax", 1, 1)                                                                   \
     OP(RESHAPE, "Reshape", 2, 2)                                                                   \
@@ -145,6 +170,7 @@ typedef struct conv_attr {
     int pad[4]; /* top, left, bottom, right */
     int dilation[2];
     int output_pad[2]; /* CONV_TRANSPOSE */
+    int out_size[2];   /* CONV_TRANSPOSE: what is asked for while the pads are not settled, or 0 */
     int groups;
     activation act; /* applied to the result; ACT_NONE until fused */
     compute_type compute;
@@ -161,6 +187,7 @@ typedef struct pool_attr {
     int dilation[2];
     bool ceil_mode;
     bool count_include_pad;
+    bool column_major; /* MAX_POOL: how its second output counts pixels */
 } pool_attr;
 
 typedef struct axis_attr {
@@ -194,12 +221,14 @@ typedef struct perm_attr {
     int perm[SHAPE_MAX_RANK];
 } perm_attr;
 
-typedef enum resize_mode { RESIZE_NEAREST, RESIZE_LINEAR } resize_mode;
+typedef enum resize_mode { RESIZE_NEAREST, RESIZE_LINEAR, RESIZE_CUBIC } resize_mode;
 typedef enum resize_coord {
     RESIZE_ASYMMETRIC,
     RESIZE_HALF_PIXEL,
     RESIZE_PYTORCH_HALF_PIXEL,
-    RESIZE_ALIGN_CORNERS
+    RESIZE_ALIGN_CORNERS,
+    RESIZE_HALF_PIXEL_SYMMETRIC,
+    RESIZE_CROP /* of the region of interest */
 } resize_coord;
 typedef enum resize_nearest {
     RESIZE_FLOOR,
@@ -208,14 +237,32 @@ typedef enum resize_nearest {
     RESIZE_ROUND_PREFER_CEIL
 } resize_nearest;
 
-/* RESIZE: x [N,C,H,W] only input; output size is floor(in * scale), or size where size > 0. */
+typedef enum resize_fit { RESIZE_STRETCH, RESIZE_NOT_LARGER, RESIZE_NOT_SMALLER } resize_fit;
+
+/* RESIZE: x [N,C,H,W] only input; output size is floor(in * scale), or size where size > 0. With
+ * both, the scale says where pixels lie. */
 typedef struct resize_attr {
     resize_mode mode;
     resize_coord coord;
     resize_nearest nearest;
     float scale[2]; /* h, w */
     int64_t size[2];
+    resize_fit fit;  /* of sizes that are still an input */
+    bool is_swapped; /* inputs say width, then height */
+    bool antialias;
+    bool exclude_outside;
+    float cubic_a;
+    float region[4]; /* RESIZE_CROP: top, left, bottom, right as shares of the image */
+    float outside;   /* RESIZE_CROP: the value there */
 } resize_attr;
+
+typedef enum scatter_kind {
+    SCATTER_SET,
+    SCATTER_ADD,
+    SCATTER_MUL,
+    SCATTER_MAX,
+    SCATTER_MIN
+} scatter_kind;
 
 typedef struct gemm_attr {
     float alpha;
@@ -237,15 +284,17 @@ typedef struct decode_attr {
 typedef union op_attr {
     conv_attr conv;     /* CONV, CONV_TRANSPOSE, QCONV */
     pool_attr pool;     /* MAX_POOL, AVERAGE_POOL */
-    axis_attr axis;     /* CONCAT, SOFTMAX, SPLIT, GATHER, FLATTEN, SQUEEZE, (DE)QUANTIZE_LINEAR */
+    axis_attr axis;     /* CONCAT, SOFTMAX, SPLIT, GATHER, FLATTEN, SQUEEZE, (DE)QUANTIZE_LINEAR,
+                           ONE_HOT; GATHER_ND: how many leading axes go together */
     perm_attr perm;     /* TRANSPOSE; SQUEEZE and UNSQUEEZE: the axes */
     reduce_attr reduce; /* REDUCE_*, ARG_MAX, ARG_MIN */
     resize_attr resize; /* RESIZE */
     gemm_attr gemm;     /* GEMM */
     decode_attr decode; /* YOLO_DECODE, YOLO_RAW */
     struct {
-        float alpha; /* LEAKY_RELU slope; HARD_SIGMOID, ELU, SELU alpha; GELU 1: by tanh */
-        float beta;  /* HARD_SIGMOID beta; SELU gamma */
+        float alpha; /* LEAKY_RELU slope; HARD_SIGMOID, ELU, SELU, CELU, THRESHOLDED_RELU alpha;
+                        GELU 1: by tanh; SHRINK lambda; IS_INF 1: negative ones count */
+        float beta;  /* HARD_SIGMOID beta; SELU gamma; SHRINK bias; IS_INF 1: positive ones count */
     } slope;
     struct {
         float epsilon;
@@ -275,6 +324,25 @@ typedef union op_attr {
     struct {
         pad_mode mode;
     } pad; /* PAD: x, amounts (begins, then ends), value, axes */
+    struct {
+        int axis; /* SCATTER_ELEMENTS */
+        scatter_kind kind;
+    } scatter; /* SCATTER_ELEMENTS, SCATTER_ND */
+    struct {
+        bool allow_zero; /* RESHAPE: a 0 is a length, not a copy of the input's */
+    } reshape;
+    struct {
+        bool keep_lower; /* TRILU: else the upper triangle */
+    } triangle;
+    struct {
+        bool exclusive, reverse; /* CUM_SUM */
+    } running;
+    struct {
+        char equation[64]; /* EINSUM: without blanks */
+    } einsum;
+    struct {
+        bool is_centre; /* NON_MAX_SUPPRESSION: centre and size, not corners */
+    } suppression;
     struct {
         double value; /* CONSTANT_OF_SHAPE */
         dtype type;

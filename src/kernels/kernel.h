@@ -25,13 +25,22 @@ typedef enum kernel_family {
     KERNEL_BATCH_NORM, /* pointwise: x, scale, bias, mean, variance */
     KERNEL_MAX_POOL,   /* x [N,C,H,W] */
     KERNEL_AVERAGE_POOL,
-    KERNEL_RESIZE,          /* x [N,C,H,W] */
-    KERNEL_SOFTMAX,         /* x */
-    KERNEL_GATHER,          /* x, indices (i32 or i64) */
-    KERNEL_GATHER_ELEMENTS, /* x, indices of the output's dims */
-    KERNEL_REDUCE,          /* x -> y of x's rank, 1 along the axes */
-    KERNEL_TOP_K,           /* x -> the k best along the axis, or (i64) where they are */
-    KERNEL_PAD,             /* x, value (one of it) */
+    KERNEL_RESIZE,           /* x [N,C,H,W] */
+    KERNEL_SOFTMAX,          /* x */
+    KERNEL_GATHER,           /* x, indices (i32 or i64) */
+    KERNEL_GATHER_ELEMENTS,  /* x, indices of the output's dims */
+    KERNEL_REDUCE,           /* x -> y of x's rank, 1 along the axes */
+    KERNEL_TOP_K,            /* x -> the k best along the axis, or (i64) where they are */
+    KERNEL_PAD,              /* x, value (one of it) */
+    KERNEL_TRIANGLE,         /* x [...,M,N] */
+    KERNEL_CUMULATE,         /* x */
+    KERNEL_ONE_HOT,          /* indices, values [off, on] */
+    KERNEL_GATHER_ND,        /* x, indices [...,depth] */
+    KERNEL_SCATTER_ELEMENTS, /* x, indices, updates of the indices' dims */
+    KERNEL_SCATTER_ND,       /* x, indices [...,depth], updates */
+    KERNEL_SUM_PRODUCT,      /* a, b or a alone */
+    KERNEL_MAX_POOL_INDICES, /* x [N,C,H,W] -> where the largest are (i64) */
+    KERNEL_RESAMPLE,         /* x [N,C,H,W] */
     KERNEL_MATMUL, /* a [...,M,K], b [...,K,N], bias broadcast to the output or rank 0 and NULL */
     KERNEL_CONV_TRANSPOSE, /* x, weight [Cin,Cout/groups,kh,kw], bias [Cout] or data NULL */
     KERNEL_DECODE,         /* raw head [N,na*no,ny,nx], anchors f32 [na,2] -> [N,na*ny*nx,no] */
@@ -66,6 +75,23 @@ typedef enum unary_op {
     UNARY_ROUND, /* half to even */
     UNARY_RECIPROCAL,
     UNARY_SIGN,
+    UNARY_SIN,
+    UNARY_COS,
+    UNARY_TAN,
+    UNARY_ASIN,
+    UNARY_ACOS,
+    UNARY_ATAN,
+    UNARY_SINH,
+    UNARY_COSH,
+    UNARY_ASINH,
+    UNARY_ACOSH,
+    UNARY_ATANH,
+    UNARY_SOFTSIGN,
+    UNARY_CELU,             /* alpha */
+    UNARY_THRESHOLDED_RELU, /* alpha */
+    UNARY_SHRINK,           /* alpha: lambda, beta: bias */
+    UNARY_IS_NAN,
+    UNARY_IS_INF, /* alpha, beta: whether negative and positive ones count */
     UNARY_NOT,
     UNARY_CLIP,     /* alpha ... beta */
     UNARY_ROUND_F16 /* to the nearest float16 */
@@ -101,8 +127,9 @@ typedef struct pool_param {
     int kernel[2]; /* h, w */
     int stride[2];
     int dilation[2];
-    int pad[4];     /* top, left, bottom, right */
-    bool count_pad; /* averages: padding counts */
+    int pad[4];        /* top, left, bottom, right */
+    bool count_pad;    /* averages: padding counts */
+    bool column_major; /* indices: how pixels are counted */
 } pool_param;
 
 /* How an output position finds its input position (ONNX Resize). */
@@ -110,7 +137,9 @@ typedef enum resample_coord {
     RESAMPLE_ASYMMETRIC,
     RESAMPLE_HALF_PIXEL,
     RESAMPLE_PYTORCH_HALF_PIXEL,
-    RESAMPLE_ALIGN_CORNERS
+    RESAMPLE_ALIGN_CORNERS,
+    RESAMPLE_HALF_PIXEL_SYMMETRIC, /* this and the next: RESAMPLE alone */
+    RESAMPLE_CROP
 } resample_coord;
 
 typedef enum resample_round {
@@ -126,6 +155,17 @@ typedef struct resize_param {
     resample_round nearest;
     float scale[2]; /* h, w: output / input */
 } resize_param;
+
+typedef struct resample_param {
+    bool is_cubic; /* else linear */
+    bool antialias;
+    bool exclude_outside; /* pixels beyond the edge have no weight */
+    resample_coord coord;
+    float scale[2]; /* h, w: output / input */
+    float cubic_a;
+    float region[4]; /* RESAMPLE_CROP: top, left, bottom, right */
+    float outside;
+} resample_param;
 
 typedef struct matmul_param {
     float alpha;
@@ -180,6 +220,29 @@ typedef struct pad_param {
     int64_t before[VIEW_MAX_RANK]; /* negative: cut off */
 } pad_param;
 
+typedef struct triangle_param {
+    bool keep_lower;
+    int64_t diagonal;
+} triangle_param;
+
+typedef struct cumulate_param {
+    int axis;
+    bool exclusive, reverse;
+} cumulate_param;
+
+typedef enum scatter_how {
+    SCATTER_HOW_SET,
+    SCATTER_HOW_ADD,
+    SCATTER_HOW_MUL,
+    SCATTER_HOW_MAX,
+    SCATTER_HOW_MIN
+} scatter_how;
+
+typedef struct scatter_param {
+    int axis; /* SCATTER_ELEMENTS */
+    scatter_how how;
+} scatter_param;
+
 typedef union kernel_param {
     unary_param unary;
     binary_op binary;
@@ -191,7 +254,12 @@ typedef union kernel_param {
     reduce_param reduce;
     top_param top;
     pad_param pad;
-    int axis;      /* SOFTMAX, GATHER, GATHER_ELEMENTS */
+    resample_param resample;
+    triangle_param triangle;
+    cumulate_param cumulate;
+    scatter_param scatter;
+    int axis;      /* SOFTMAX, GATHER, GATHER_ELEMENTS, ONE_HOT; GATHER_ND: axes that go together;
+                      SUM_PRODUCT: axes of the output */
     float epsilon; /* BATCH_NORM */
 } kernel_param;
 

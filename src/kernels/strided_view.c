@@ -213,6 +213,25 @@ void view_coalesce(view *operands, int n)
         return (double)value;                                                                      \
     }
 
+int64_t view_position(const view *v, int64_t i, int64_t at[VIEW_MAX_RANK])
+{
+    int64_t offset = 0;
+    for (int k = v->rank - 1; k >= 0; k--) {
+        at[k] = i % v->dim[k];
+        i /= v->dim[k];
+        offset += at[k] * v->stride[k];
+    }
+    return offset;
+}
+
+int64_t view_offset(const view *v, const int64_t at[VIEW_MAX_RANK])
+{
+    int64_t offset = 0;
+    for (int k = 0; k < v->rank; k++)
+        offset += at[k] * v->stride[k];
+    return offset;
+}
+
 double view_load(const char *p, dtype type)
 {
     uint16_t half;

@@ -47,6 +47,10 @@ bool view_reshape(const view *v, int rank, const int64_t *dim, view *out);
  * of the last one, so that the innermost dimension is as long and as dense as it can be. */
 void view_coalesce(view *operands, int n);
 
+/* The element offset of position `i` in logical order, and that position axis by axis. */
+int64_t view_position(const view *v, int64_t i, int64_t at[VIEW_MAX_RANK]);
+int64_t view_offset(const view *v, const int64_t at[VIEW_MAX_RANK]);
+
 /* One element as a number: exact for all types but 64-bit integers beyond 2^53. */
 double view_load(const char *p, dtype type);
 /* Nearest value for floating types; integers truncate toward zero and saturate, NaN gives 0. */

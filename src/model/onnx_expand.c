@@ -20,18 +20,9 @@ static ptq_status need_inputs(const node *n, int count, ptq_error *err)
     return PTQ_OK;
 }
 
-/* A node to be made: at most four inputs, the absent last ones left out. */
-typedef struct part {
-    graph_op op;
-    tensor_id in[4];
-    int n_in;
-    op_attr attr;
-    const char *name; /* NULL: one is made */
-} part;
-
 /* Shapes are inferred later, in execution order. */
-static ptq_status add(onnx_importer *im, const node *n, const part *p, tensor_id *out,
-                      ptq_error *err)
+ptq_status onnx_add_part(onnx_importer *im, const node *n, const onnx_part *p, tensor_id *out,
+                         ptq_error *err)
 {
     shape unknown = shape_make(1, (int64_t[]){-1});
     tensor_id inputs[4] = {p->in[0], p->in[1], p->in[2], p->in[3]};
@@ -51,13 +42,13 @@ static ptq_status add(onnx_importer *im, const node *n, const part *p, tensor_id
 static ptq_status add1(onnx_importer *im, const node *n, graph_op op, tensor_id x, tensor_id *out,
                        ptq_error *err)
 {
-    return add(im, n, &(part){.op = op, .in = {x}, .n_in = 1}, out, err);
+    return onnx_add_part(im, n, &(onnx_part){.op = op, .in = {x}, .n_in = 1}, out, err);
 }
 
 static ptq_status add2(onnx_importer *im, const node *n, graph_op op, const tensor_id x[2],
                        tensor_id *out, ptq_error *err)
 {
-    return add(im, n, &(part){.op = op, .in = {x[0], x[1]}, .n_in = 2}, out, err);
+    return onnx_add_part(im, n, &(onnx_part){.op = op, .in = {x[0], x[1]}, .n_in = 2}, out, err);
 }
 
 static ptq_status add_numbers(onnx_importer *im, const node *n, const shape *s, const float *values,
@@ -77,7 +68,7 @@ static ptq_status add_number(onnx_importer *im, const node *n, float value, tens
 }
 
 /* `n` becomes the last part. */
-static void finish(node *n, const part *p)
+void onnx_finish_part(node *n, const onnx_part *p)
 {
     n->op = p->op;
     n->attr = p->attr;
@@ -103,7 +94,7 @@ static ptq_status give(onnx_importer *im, const node *n, int k, tensor_id x, ptq
 }
 
 /* The layer keeps the node's name (its parameters are pending under it); `n` gets another. */
-static ptq_status rename_last(onnx_importer *im, node *n, ptq_error *err)
+ptq_status onnx_rename_last(onnx_importer *im, node *n, ptq_error *err)
 {
     const char *base = arena_printf(im->file.arena, "%s.result", n->name);
     n->name = base ? graph_unique_name(im->g, base) : NULL;
@@ -120,10 +111,10 @@ typedef struct codes {
 static ptq_status dequantize(onnx_importer *im, const node *n, const codes *c, tensor_id *out,
                              ptq_error *err)
 {
-    part p = {.op = GRAPH_OP_DEQUANTIZE_LINEAR, .in = {c->x, c->scale, c->zero}};
+    onnx_part p = {.op = GRAPH_OP_DEQUANTIZE_LINEAR, .in = {c->x, c->scale, c->zero}};
     p.n_in = c->zero == TENSOR_NONE ? 2 : 3;
     p.attr.axis.axis = c->axis;
-    return add(im, n, &p, out, err);
+    return onnx_add_part(im, n, &p, out, err);
 }
 
 /* int32 at the scale of the products. */
@@ -141,18 +132,18 @@ ptq_status onnx_read_qlinear_conv(onnx_importer *im, const Onnx__NodeProto *src,
                                   ptq_error *err)
 {
     PTQ_TRY(need_inputs(n, 8, err));
-    PTQ_TRY(onnx_read_conv(im, src, n, err));
-    part conv = {.op = GRAPH_OP_CONV, .n_in = 3, .attr = n->attr, .name = n->name};
+    PTQ_TRY(onnx_read_window(im, src, n, err));
+    onnx_part conv = {.op = GRAPH_OP_CONV, .n_in = 3, .attr = n->attr, .name = n->name};
     const tensor_id *in = n->inputs;
     PTQ_TRY(dequantize(im, n, &(codes){in[0], in[1], in[2], 1}, &conv.in[0], err));
     PTQ_TRY(dequantize(im, n, &(codes){in[3], in[4], in[5], 0}, &conv.in[1], err));
     PTQ_TRY(dequantize_bias(im, n, &conv.in[2], err));
     conv.n_in = conv.in[2] == TENSOR_NONE ? 2 : 3;
-    part last = {.op = GRAPH_OP_QUANTIZE_LINEAR, .in = {0, in[6], in[7]}, .n_in = 3};
+    onnx_part last = {.op = GRAPH_OP_QUANTIZE_LINEAR, .in = {0, in[6], in[7]}, .n_in = 3};
     last.attr.axis.axis = 1;
-    PTQ_TRY(add(im, n, &conv, &last.in[0], err));
-    finish(n, &last);
-    return rename_last(im, n, err);
+    PTQ_TRY(onnx_add_part(im, n, &conv, &last.in[0], err));
+    onnx_finish_part(n, &last);
+    return onnx_rename_last(im, n, err);
 }
 
 ptq_status onnx_read_qlinear_matmul(onnx_importer *im, const Onnx__NodeProto *src, node *n,
@@ -164,45 +155,64 @@ ptq_status onnx_read_qlinear_matmul(onnx_importer *im, const Onnx__NodeProto *sr
     tensor_id x[2];
     PTQ_TRY(dequantize(im, n, &(codes){in[0], in[1], in[2], -2}, &x[0], err));
     PTQ_TRY(dequantize(im, n, &(codes){in[3], in[4], in[5], -1}, &x[1], err));
-    part last = {.op = GRAPH_OP_QUANTIZE_LINEAR, .in = {0, in[6], in[7]}, .n_in = 3};
+    onnx_part last = {.op = GRAPH_OP_QUANTIZE_LINEAR, .in = {0, in[6], in[7]}, .n_in = 3};
     last.attr.axis.axis = -1;
     PTQ_TRY(add2(im, n, GRAPH_OP_MATMUL, x, &last.in[0], err));
-    finish(n, &last);
+    onnx_finish_part(n, &last);
     return PTQ_OK;
 }
 
+/* Scales of 1, as many as there are zero points. */
+static ptq_status add_ones(onnx_importer *im, const node *n, tensor_id zero, tensor_id *out,
+                           ptq_error *err)
+{
+    enum { MOST = 1 << 20 };
+    shape s = zero == TENSOR_NONE ? (shape){.rank = 0} : graph_tensor(im->g, zero)->shape;
+    size_t count;
+    if (zero != TENSOR_NONE && !graph_is_const(im->g, zero))
+        s.rank = 0;
+    if (!shape_count(&s, &count) || count > MOST)
+        return error_set(err, PTQ_UNSUPPORTED, "it has too many zero points");
+    float *ones = arena_alloc(im->file.arena, count + 1, sizeof *ones);
+    if (!ones)
+        return error_no_memory(err, count, "a constant");
+    for (size_t i = 0; i < count; i++)
+        ones[i] = 1;
+    return add_numbers(im, n, &s, ones, out, err);
+}
+
 /* ConvInteger, MatMulInteger: codes less their zero points, multiplied and summed. */
-static ptq_status integer_product(onnx_importer *im, node *n, part *product, const int axes[2],
+static ptq_status integer_product(onnx_importer *im, node *n, onnx_part *product, const int axes[2],
                                   ptq_error *err)
 {
     tensor_id one;
     PTQ_TRY(need_inputs(n, 2, err));
-    PTQ_TRY(add_number(im, n, 1, &one, err));
     for (int i = 0; i < 2; i++) {
+        PTQ_TRY(add_ones(im, n, input(n, 2 + i), &one, err));
         codes c = {n->inputs[i], one, input(n, 2 + i), axes[i]};
         PTQ_TRY(dequantize(im, n, &c, &product->in[i], err));
     }
     product->n_in = 2;
-    part last = {.op = GRAPH_OP_CAST, .n_in = 1, .attr = {.cast = {DTYPE_I32}}};
-    PTQ_TRY(add(im, n, product, &last.in[0], err));
-    finish(n, &last);
+    onnx_part last = {.op = GRAPH_OP_CAST, .n_in = 1, .attr = {.cast = {DTYPE_I32}}};
+    PTQ_TRY(onnx_add_part(im, n, product, &last.in[0], err));
+    onnx_finish_part(n, &last);
     return PTQ_OK;
 }
 
 ptq_status onnx_read_conv_integer(onnx_importer *im, const Onnx__NodeProto *src, node *n,
                                   ptq_error *err)
 {
-    PTQ_TRY(onnx_read_conv(im, src, n, err));
-    part conv = {.op = GRAPH_OP_CONV, .attr = n->attr, .name = n->name};
+    PTQ_TRY(onnx_read_window(im, src, n, err));
+    onnx_part conv = {.op = GRAPH_OP_CONV, .attr = n->attr, .name = n->name};
     PTQ_TRY(integer_product(im, n, &conv, (const int[]){1, 0}, err));
-    return rename_last(im, n, err);
+    return onnx_rename_last(im, n, err);
 }
 
 ptq_status onnx_read_matmul_integer(onnx_importer *im, const Onnx__NodeProto *src, node *n,
                                     ptq_error *err)
 {
     (void)src;
-    part product = {.op = GRAPH_OP_MATMUL};
+    onnx_part product = {.op = GRAPH_OP_MATMUL};
     return integer_product(im, n, &product, (const int[]){-2, -1}, err);
 }
 
@@ -223,15 +233,16 @@ ptq_status onnx_read_dynamic_quantize(onnx_importer *im, const Onnx__NodeProto *
     PTQ_TRY(add2(im, n, GRAPH_OP_DIV, (tensor_id[]){width, steps}, &scale, err));
     PTQ_TRY(add2(im, n, GRAPH_OP_SUB, (tensor_id[]){zero, low}, &low, err));
     PTQ_TRY(add2(im, n, GRAPH_OP_DIV, (tensor_id[]){low, scale}, &at, err));
-    part clip = {.op = GRAPH_OP_CLIP, .in = {at}, .n_in = 1};
+    onnx_part clip = {.op = GRAPH_OP_CLIP, .in = {at}, .n_in = 1};
     clip.attr.clip.max = 255;
-    PTQ_TRY(add(im, n, &clip, &at, err));
+    PTQ_TRY(onnx_add_part(im, n, &clip, &at, err));
     PTQ_TRY(add1(im, n, GRAPH_OP_ROUND, at, &at, err));
-    part cast = {.op = GRAPH_OP_CAST, .in = {at}, .n_in = 1, .attr = {.cast = {DTYPE_U8}}};
-    PTQ_TRY(add(im, n, &cast, &at, err));
+    onnx_part cast = {.op = GRAPH_OP_CAST, .in = {at}, .n_in = 1, .attr = {.cast = {DTYPE_U8}}};
+    PTQ_TRY(onnx_add_part(im, n, &cast, &at, err));
     PTQ_TRY(give(im, n, 1, scale, err));
     PTQ_TRY(give(im, n, 2, at, err));
-    finish(n, &(part){.op = GRAPH_OP_QUANTIZE_LINEAR, .in = {x, scale, at}, .n_in = 3});
+    onnx_finish_part(n,
+                     &(onnx_part){.op = GRAPH_OP_QUANTIZE_LINEAR, .in = {x, scale, at}, .n_in = 3});
     return PTQ_OK;
 }
 
@@ -247,15 +258,15 @@ typedef struct normalised {
 static ptq_status normalise(onnx_importer *im, const node *n, normalised *out, ptq_error *err)
 {
     tensor_id square, tiny;
-    part mean = {.op = GRAPH_OP_REDUCE_MEAN, .in = {out->x}, .n_in = 1};
+    onnx_part mean = {.op = GRAPH_OP_REDUCE_MEAN, .in = {out->x}, .n_in = 1};
     mean.attr.reduce =
         (reduce_attr){.n_axes = 1, .axes = {out->axis}, .to_end = true, .keep_dims = true};
     PTQ_TRY(add_number(im, n, out->epsilon, &tiny, err));
-    PTQ_TRY(add(im, n, &mean, &out->mean, err));
+    PTQ_TRY(onnx_add_part(im, n, &mean, &out->mean, err));
     PTQ_TRY(add2(im, n, GRAPH_OP_SUB, (tensor_id[]){out->x, out->mean}, &out->y, err));
     PTQ_TRY(add2(im, n, GRAPH_OP_MUL, (tensor_id[]){out->y, out->y}, &square, err));
     mean.in[0] = square;
-    PTQ_TRY(add(im, n, &mean, &square, err));
+    PTQ_TRY(onnx_add_part(im, n, &mean, &square, err));
     PTQ_TRY(add2(im, n, GRAPH_OP_ADD, (tensor_id[]){square, tiny}, &square, err));
     PTQ_TRY(add1(im, n, GRAPH_OP_SQRT, square, &square, err));
     PTQ_TRY(add1(im, n, GRAPH_OP_RECIPROCAL, square, &out->inverse, err));
@@ -278,12 +289,12 @@ ptq_status onnx_read_layer_norm(onnx_importer *im, const Onnx__NodeProto *src, n
     PTQ_TRY(normalise(im, n, &v, err));
     PTQ_TRY(give(im, n, 1, v.mean, err));
     PTQ_TRY(give(im, n, 2, v.inverse, err));
-    part last = {.op = GRAPH_OP_MUL, .in = {v.y, n->inputs[1]}, .n_in = 2};
+    onnx_part last = {.op = GRAPH_OP_MUL, .in = {v.y, n->inputs[1]}, .n_in = 2};
     if (bias != TENSOR_NONE) {
-        PTQ_TRY(add(im, n, &last, &v.y, err));
-        last = (part){.op = GRAPH_OP_ADD, .in = {v.y, bias}, .n_in = 2};
+        PTQ_TRY(onnx_add_part(im, n, &last, &v.y, err));
+        last = (onnx_part){.op = GRAPH_OP_ADD, .in = {v.y, bias}, .n_in = 2};
     }
-    finish(n, &last);
+    onnx_finish_part(n, &last);
     return PTQ_OK;
 }
 
@@ -359,16 +370,55 @@ ptq_status onnx_read_log_softmax(onnx_importer *im, const Onnx__NodeProto *src, 
     PTQ_TRY(onnx_attr_int(src, "axis", is_flat ? 1 : -1, &axis, err));
     if (axis < -SHAPE_MAX_RANK || axis >= SHAPE_MAX_RANK)
         return error_set(err, PTQ_FORMAT, "attribute 'axis' is %" PRId64, axis);
-    part over = {.op = GRAPH_OP_REDUCE_MAX, .in = {n->inputs[0]}, .n_in = 1};
+    onnx_part over = {.op = GRAPH_OP_REDUCE_MAX, .in = {n->inputs[0]}, .n_in = 1};
     over.attr.reduce =
         (reduce_attr){.n_axes = 1, .axes = {(int)axis}, .to_end = is_flat, .keep_dims = true};
-    PTQ_TRY(add(im, n, &over, &top, err));
+    PTQ_TRY(onnx_add_part(im, n, &over, &top, err));
     PTQ_TRY(add2(im, n, GRAPH_OP_SUB, (tensor_id[]){n->inputs[0], top}, &x, err));
     over.op = GRAPH_OP_REDUCE_LOG_SUM_EXP;
     over.in[0] = x;
-    PTQ_TRY(add(im, n, &over, &sum, err));
-    finish(n, &(part){.op = GRAPH_OP_SUB, .in = {x, sum}, .n_in = 2});
+    PTQ_TRY(onnx_add_part(im, n, &over, &sum, err));
+    onnx_finish_part(n, &(onnx_part){.op = GRAPH_OP_SUB, .in = {x, sum}, .n_in = 2});
     return PTQ_OK;
+}
+
+/* ---- pools ---- */
+
+/* (|x|^p summed over the window)^(1/p): the mean over all of the window, padding too, times its
+ * size. */
+ptq_status onnx_read_lp_pool(onnx_importer *im, const Onnx__NodeProto *src, node *n, ptq_error *err)
+{
+    int64_t p;
+    tensor_id x, power, size, inverse;
+    PTQ_TRY(need_inputs(n, 1, err));
+    PTQ_TRY(onnx_attr_int(src, "p", 2, &p, err));
+    PTQ_TRY(onnx_read_window(im, src, n, err));
+    pool_attr *a = &n->attr.pool;
+    if (p < 1 || p > 64 || a->ceil_mode)
+        return error_set(err, PTQ_UNSUPPORTED, "p = %" PRId64 "%s is not supported", p,
+                         a->ceil_mode ? " in ceil mode" : "");
+    a->count_include_pad = true;
+    onnx_part mean = {.op = GRAPH_OP_AVERAGE_POOL, .n_in = 1, .attr = n->attr, .name = n->name};
+    PTQ_TRY(add_number(im, n, (float)p, &power, err));
+    PTQ_TRY(add_number(im, n, (float)(a->kernel[0] * a->kernel[1]), &size, err));
+    PTQ_TRY(add_number(im, n, 1 / (float)p, &inverse, err));
+    PTQ_TRY(add1(im, n, GRAPH_OP_ABS, n->inputs[0], &x, err));
+    PTQ_TRY(add2(im, n, GRAPH_OP_POW, (tensor_id[]){x, power}, &mean.in[0], err));
+    PTQ_TRY(onnx_add_part(im, n, &mean, &x, err));
+    PTQ_TRY(add2(im, n, GRAPH_OP_MUL, (tensor_id[]){x, size}, &x, err));
+    onnx_finish_part(n, &(onnx_part){.op = GRAPH_OP_POW, .in = {x, inverse}, .n_in = 2});
+    return onnx_rename_last(im, n, err);
+}
+
+ptq_status onnx_read_global_lp_pool(onnx_importer *im, const Onnx__NodeProto *src, node *n,
+                                    ptq_error *err)
+{
+    int64_t p;
+    PTQ_TRY(onnx_attr_int(src, "p", 2, &p, err));
+    if (p != 1 && p != 2)
+        return error_set(err, PTQ_UNSUPPORTED, "p = %" PRId64 " is not supported", p);
+    n->op = p == 1 ? GRAPH_OP_REDUCE_L1 : GRAPH_OP_REDUCE_L2;
+    return onnx_read_global_max(im, src, n, err);
 }
 
 /* ---- sums ---- */
@@ -382,9 +432,11 @@ ptq_status onnx_read_sum(onnx_importer *im, const Onnx__NodeProto *src, node *n,
     for (int i = 1; i < n->n_inputs - 1; i++)
         PTQ_TRY(add2(im, n, GRAPH_OP_ADD, (tensor_id[]){sum, n->inputs[i]}, &sum, err));
     if (n->n_inputs == 1)
-        finish(n, &(part){.op = GRAPH_OP_IDENTITY, .in = {sum}, .n_in = 1});
+        onnx_finish_part(n, &(onnx_part){.op = GRAPH_OP_IDENTITY, .in = {sum}, .n_in = 1});
     else
-        finish(n, &(part){.op = GRAPH_OP_ADD, .in = {sum, n->inputs[n->n_inputs - 1]}, .n_in = 2});
+        onnx_finish_part(
+            n,
+            &(onnx_part){.op = GRAPH_OP_ADD, .in = {sum, n->inputs[n->n_inputs - 1]}, .n_in = 2});
     return PTQ_OK;
 }
 
@@ -394,8 +446,8 @@ ptq_status onnx_read_mean(onnx_importer *im, const Onnx__NodeProto *src, node *n
     int n_values = n->n_inputs;
     PTQ_TRY(onnx_read_sum(im, src, n, err));
     PTQ_TRY(add_number(im, n, (float)n_values, &count, err));
-    part last = {.op = n->op, .in = {n->inputs[0], input(n, 1)}, .n_in = n->n_inputs};
-    PTQ_TRY(add(im, n, &last, &sum, err));
-    finish(n, &(part){.op = GRAPH_OP_DIV, .in = {sum, count}, .n_in = 2});
+    onnx_part last = {.op = n->op, .in = {n->inputs[0], input(n, 1)}, .n_in = n->n_inputs};
+    PTQ_TRY(onnx_add_part(im, n, &last, &sum, err));
+    onnx_finish_part(n, &(onnx_part){.op = GRAPH_OP_DIV, .in = {sum, count}, .n_in = 2});
     return PTQ_OK;
 }

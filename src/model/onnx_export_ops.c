@@ -105,6 +105,10 @@ static ptq_status write_pool(onnx_exporter *e, const node *n, ptq_error *err)
     onnx_node_ints(e->w, out, "kernel_shape", 2, a->kernel);
     onnx_node_ints(e->w, out, "pads", 4, a->pad);
     onnx_node_ints(e->w, out, "strides", 2, a->stride);
+    if (n->n_outputs > 1 && n->outputs[1] != TENSOR_NONE) {
+        onnx_node_output(e->w, out, onnx_export_tensor(e, n->outputs[1]));
+        onnx_node_int(e->w, out, "storage_order", a->column_major);
+    }
     return PTQ_OK;
 }
 
@@ -181,17 +185,52 @@ static ptq_status resize_scales(const onnx_exporter *e, const node *n, float sca
     return PTQ_OK;
 }
 
+/* What only some files have. */
+static ptq_status write_filter(onnx_exporter *e, const node *n, onnx_node *out, ptq_error *err)
+{
+    const resize_attr *a = &n->attr.resize;
+    int least = a->coord == RESIZE_HALF_PIXEL_SYMMETRIC ? 19 : a->antialias ? 18 : 13;
+    if (onnx_writer_opset(e->w) < least)
+        return error_set(err, PTQ_UNSUPPORTED,
+                         "node '%s' (Resize) is written from opset %d on, not in %d", n->name,
+                         least, onnx_writer_opset(e->w));
+    if (a->mode == RESIZE_CUBIC)
+        onnx_node_float(e->w, out, "cubic_coeff_a", a->cubic_a);
+    if (a->exclude_outside)
+        onnx_node_int(e->w, out, "exclude_outside", 1);
+    if (a->antialias)
+        onnx_node_int(e->w, out, "antialias", 1);
+    if (a->coord == RESIZE_CROP)
+        onnx_node_float(e->w, out, "extrapolation_value", a->outside);
+    return PTQ_OK;
+}
+
+static const char *write_region(onnx_exporter *e, const node *n)
+{
+    const float *r = n->attr.resize.region;
+    const float all[8] = {0, 0, r[0], r[1], 1, 1, r[2], r[3]};
+    const shape eight = {.rank = 1, .dim = {8}};
+    return n->attr.resize.coord == RESIZE_CROP
+               ? onnx_writer_floats(e->w, n->name, "/region", &eight, all)
+               : "";
+}
+
 static ptq_status write_resize(onnx_exporter *e, const node *n, ptq_error *err)
 {
-    static const char *const modes[] = {"nearest", "linear"};
-    static const char *const coords[] = {"asymmetric", "half_pixel", "pytorch_half_pixel",
-                                         "align_corners"};
+    static const char *const modes[] = {"nearest", "linear", "cubic"};
+    static const char *const coords[] = {"asymmetric",           "half_pixel",
+                                         "pytorch_half_pixel",   "align_corners",
+                                         "half_pixel_symmetric", "tf_crop_and_resize"};
     static const char *const roundings[] = {"floor", "ceil", "round_prefer_floor",
                                             "round_prefer_ceil"};
     const resize_attr *a = &n->attr.resize;
     const shape four = {.rank = 1, .dim = {4}}, *y = shape_of(e, n->outputs[0]);
-    const char *more[3] = {"", "", ""};
+    const char *more[3] = {n->n_inputs > 1 ? "" : write_region(e, n), "", ""};
     int n_more = 2;
+    if (a->fit != RESIZE_STRETCH || (n->n_inputs > 1 && a->is_swapped))
+        return error_set(err, PTQ_UNSUPPORTED,
+                         "node '%s' (Resize) keeps the shape of an image, which is not written",
+                         n->name);
     if (n->n_inputs > 1) {
         n_more = 0;
     } else if (a->size[0] > 0 && !e->batch_is_open) {
@@ -206,7 +245,7 @@ static ptq_status write_resize(onnx_exporter *e, const node *n, ptq_error *err)
     onnx_node_text(e->w, out, "coordinate_transformation_mode", coords[a->coord]);
     onnx_node_text(e->w, out, "mode", modes[a->mode]);
     onnx_node_text(e->w, out, "nearest_mode", roundings[a->nearest]);
-    return PTQ_OK;
+    return write_filter(e, n, out, err);
 }
 
 static ptq_status write_transpose(onnx_exporter *e, const node *n, ptq_error *err)
@@ -350,7 +389,20 @@ static const struct {
     {GRAPH_OP_FLATTEN, write_axis},
     {GRAPH_OP_GATHER, write_axis},
     {GRAPH_OP_GATHER_ELEMENTS, write_axis},
+    {GRAPH_OP_ONE_HOT, write_axis},
     {GRAPH_OP_MOD, onnx_write_mod},
+    {GRAPH_OP_CELU, write_slope},
+    {GRAPH_OP_THRESHOLDED_RELU, write_slope},
+    {GRAPH_OP_SHRINK, onnx_write_shrink},
+    {GRAPH_OP_IS_INF, onnx_write_is_inf},
+    {GRAPH_OP_RESHAPE, onnx_write_reshape},
+    {GRAPH_OP_TRILU, onnx_write_trilu},
+    {GRAPH_OP_CUM_SUM, onnx_write_cum_sum},
+    {GRAPH_OP_GATHER_ND, onnx_write_gather_nd},
+    {GRAPH_OP_SCATTER_ELEMENTS, onnx_write_scatter},
+    {GRAPH_OP_SCATTER_ND, onnx_write_scatter},
+    {GRAPH_OP_EINSUM, onnx_write_einsum},
+    {GRAPH_OP_NON_MAX_SUPPRESSION, onnx_write_suppression},
     {GRAPH_OP_ELU, onnx_write_elu},
     {GRAPH_OP_SELU, onnx_write_elu},
     {GRAPH_OP_MISH, onnx_write_young},

@@ -30,6 +30,34 @@ ptq_status onnx_write_elu(onnx_exporter *e, const node *n, ptq_error *err)
     return PTQ_OK;
 }
 
+ptq_status onnx_write_shrink(onnx_exporter *e, const node *n, ptq_error *err)
+{
+    (void)err;
+    onnx_node *out = onnx_export_same(e, n, "Shrink");
+    onnx_node_float(e->w, out, "lambd", n->attr.slope.alpha);
+    onnx_node_float(e->w, out, "bias", n->attr.slope.beta);
+    return PTQ_OK;
+}
+
+ptq_status onnx_write_is_inf(onnx_exporter *e, const node *n, ptq_error *err)
+{
+    (void)err;
+    onnx_node *out = onnx_export_same(e, n, "IsInf");
+    onnx_node_int(e->w, out, "detect_negative", n->attr.slope.alpha != 0);
+    onnx_node_int(e->w, out, "detect_positive", n->attr.slope.beta != 0);
+    return PTQ_OK;
+}
+
+ptq_status onnx_write_reshape(onnx_exporter *e, const node *n, ptq_error *err)
+{
+    if (n->attr.reshape.allow_zero)
+        PTQ_TRY(need_opset(e, n, 14, err));
+    onnx_node *out = onnx_export_same(e, n, "Reshape");
+    if (n->attr.reshape.allow_zero)
+        onnx_node_int(e->w, out, "allowzero", 1);
+    return PTQ_OK;
+}
+
 ptq_status onnx_write_mod(onnx_exporter *e, const node *n, ptq_error *err)
 {
     (void)err;

@@ -58,5 +58,9 @@ PTQ_CHECKED ptq_status onnx_export_yolo_decode(onnx_exporter *e, const node *n, 
 typedef ptq_status onnx_write_fn(onnx_exporter *e, const node *n, ptq_error *err);
 onnx_write_fn onnx_write_young, onnx_write_elu, onnx_write_arg, onnx_write_reduce, onnx_write_top_k;
 onnx_write_fn onnx_write_pad, onnx_write_depth_to_space, onnx_write_shape, onnx_write_mod;
+onnx_write_fn onnx_write_shrink, onnx_write_is_inf, onnx_write_reshape;
+/* onnx_export_index.c */
+onnx_write_fn onnx_write_trilu, onnx_write_cum_sum, onnx_write_gather_nd, onnx_write_scatter;
+onnx_write_fn onnx_write_einsum, onnx_write_suppression;
 
 #endif

@@ -204,11 +204,10 @@ static ptq_status read_slice(onnx_importer *im, const Onnx__NodeProto *src, node
 static ptq_status read_reshape(onnx_importer *im, const Onnx__NodeProto *src, node *n,
                                ptq_error *err)
 {
-    (void)im, (void)n;
+    (void)im;
     int64_t allow_zero;
     PTQ_TRY(onnx_attr_int(src, "allowzero", 0, &allow_zero, err));
-    if (allow_zero)
-        return error_set(err, PTQ_UNSUPPORTED, "allowzero is not supported");
+    n->attr.reshape.allow_zero = allow_zero != 0;
     return PTQ_OK;
 }
 
@@ -262,26 +261,37 @@ typedef struct onnx_op {
 
 static const onnx_op ops[] = {
     {"Abs", GRAPH_OP_ABS, read_nothing},
+    {"Acos", GRAPH_OP_ACOS, read_nothing},
+    {"Acosh", GRAPH_OP_ACOSH, read_nothing},
     {"Add", GRAPH_OP_ADD, read_nothing},
     {"And", GRAPH_OP_AND, read_nothing},
     {"ArgMax", GRAPH_OP_ARG_MAX, onnx_read_arg},
     {"ArgMin", GRAPH_OP_ARG_MIN, onnx_read_arg},
+    {"Asin", GRAPH_OP_ASIN, read_nothing},
+    {"Asinh", GRAPH_OP_ASINH, read_nothing},
+    {"Atan", GRAPH_OP_ATAN, read_nothing},
+    {"Atanh", GRAPH_OP_ATANH, read_nothing},
     {"AveragePool", GRAPH_OP_AVERAGE_POOL, onnx_read_pool},
     {"BatchNormalization", GRAPH_OP_BATCH_NORM, read_batch_norm},
     {"Cast", GRAPH_OP_CAST, read_cast},
     {"CastLike", GRAPH_OP_CAST, onnx_read_cast_like},
     {"Ceil", GRAPH_OP_CEIL, read_nothing},
+    {"Celu", GRAPH_OP_CELU, onnx_read_elu},
     {"Clip", GRAPH_OP_CLIP, read_clip},
     {"Concat", GRAPH_OP_CONCAT, read_axis_1},
     {"ConstantOfShape", GRAPH_OP_CONSTANT_OF_SHAPE, read_constant_of_shape},
     {"Conv", GRAPH_OP_CONV, onnx_read_conv},
     {"ConvInteger", GRAPH_OP_CONV, onnx_read_conv_integer},
     {"ConvTranspose", GRAPH_OP_CONV_TRANSPOSE, onnx_read_conv},
+    {"Cos", GRAPH_OP_COS, read_nothing},
+    {"Cosh", GRAPH_OP_COSH, read_nothing},
+    {"CumSum", GRAPH_OP_CUM_SUM, onnx_read_cum_sum},
     {"DepthToSpace", GRAPH_OP_DEPTH_TO_SPACE, onnx_read_space},
     {"DequantizeLinear", GRAPH_OP_DEQUANTIZE_LINEAR, read_quantize},
     {"Div", GRAPH_OP_DIV, read_nothing},
     {"Dropout", GRAPH_OP_IDENTITY, read_dropout},
     {"DynamicQuantizeLinear", GRAPH_OP_QUANTIZE_LINEAR, onnx_read_dynamic_quantize},
+    {"Einsum", GRAPH_OP_EINSUM, onnx_read_einsum},
     {"Elu", GRAPH_OP_ELU, onnx_read_elu},
     {"Equal", GRAPH_OP_EQUAL, read_nothing},
     {"Erf", GRAPH_OP_ERF, read_nothing},
@@ -291,9 +301,11 @@ static const onnx_op ops[] = {
     {"Floor", GRAPH_OP_FLOOR, read_nothing},
     {"Gather", GRAPH_OP_GATHER, read_axis_0},
     {"GatherElements", GRAPH_OP_GATHER_ELEMENTS, read_axis_0},
+    {"GatherND", GRAPH_OP_GATHER_ND, onnx_read_gather_nd},
     {"Gelu", GRAPH_OP_GELU, onnx_read_gelu},
     {"Gemm", GRAPH_OP_GEMM, read_gemm},
     {"GlobalAveragePool", GRAPH_OP_GLOBAL_AVERAGE_POOL, read_nothing},
+    {"GlobalLpPool", GRAPH_OP_REDUCE_L2, onnx_read_global_lp_pool},
     {"GlobalMaxPool", GRAPH_OP_REDUCE_MAX, onnx_read_global_max},
     {"Greater", GRAPH_OP_GREATER, read_nothing},
     {"GreaterOrEqual", GRAPH_OP_GREATER_EQUAL, read_nothing},
@@ -302,12 +314,15 @@ static const onnx_op ops[] = {
     {"HardSwish", GRAPH_OP_HARD_SWISH, read_nothing},
     {"Identity", GRAPH_OP_IDENTITY, read_nothing},
     {"InstanceNormalization", GRAPH_OP_BATCH_NORM, onnx_read_instance_norm},
+    {"IsInf", GRAPH_OP_IS_INF, onnx_read_is_inf},
+    {"IsNaN", GRAPH_OP_IS_NAN, read_nothing},
     {"LayerNormalization", GRAPH_OP_MUL, onnx_read_layer_norm},
     {"LeakyRelu", GRAPH_OP_LEAKY_RELU, read_leaky_relu},
     {"Less", GRAPH_OP_LESS, read_nothing},
     {"LessOrEqual", GRAPH_OP_LESS_EQUAL, read_nothing},
     {"Log", GRAPH_OP_LOG, read_nothing},
     {"LogSoftmax", GRAPH_OP_SUB, onnx_read_log_softmax},
+    {"LpPool", GRAPH_OP_POW, onnx_read_lp_pool},
     {"MatMul", GRAPH_OP_MATMUL, read_nothing},
     {"MatMulInteger", GRAPH_OP_MATMUL, onnx_read_matmul_integer},
     {"Max", GRAPH_OP_MAX, read_nothing},
@@ -318,7 +333,9 @@ static const onnx_op ops[] = {
     {"Mod", GRAPH_OP_MOD, onnx_read_mod},
     {"Mul", GRAPH_OP_MUL, read_nothing},
     {"Neg", GRAPH_OP_NEG, read_nothing},
+    {"NonMaxSuppression", GRAPH_OP_NON_MAX_SUPPRESSION, onnx_read_suppression},
     {"Not", GRAPH_OP_NOT, read_nothing},
+    {"OneHot", GRAPH_OP_ONE_HOT, onnx_read_one_hot},
     {"Or", GRAPH_OP_OR, read_nothing},
     {"PRelu", GRAPH_OP_PRELU, read_nothing},
     {"Pad", GRAPH_OP_PAD, onnx_read_pad},
@@ -342,14 +359,21 @@ static const onnx_op ops[] = {
     {"Reshape", GRAPH_OP_RESHAPE, read_reshape},
     {"Resize", GRAPH_OP_RESIZE, onnx_read_resize},
     {"Round", GRAPH_OP_ROUND, read_nothing},
+    {"Scatter", GRAPH_OP_SCATTER_ELEMENTS, onnx_read_scatter},
+    {"ScatterElements", GRAPH_OP_SCATTER_ELEMENTS, onnx_read_scatter},
+    {"ScatterND", GRAPH_OP_SCATTER_ND, onnx_read_scatter},
     {"Selu", GRAPH_OP_SELU, onnx_read_selu},
     {"Shape", GRAPH_OP_SHAPE, onnx_read_shape},
+    {"Shrink", GRAPH_OP_SHRINK, onnx_read_shrink},
     {"Sigmoid", GRAPH_OP_SIGMOID, read_nothing},
     {"Sign", GRAPH_OP_SIGN, read_nothing},
+    {"Sin", GRAPH_OP_SIN, read_nothing},
+    {"Sinh", GRAPH_OP_SINH, read_nothing},
     {"Size", GRAPH_OP_SIZE, read_nothing},
     {"Slice", GRAPH_OP_SLICE, read_slice},
     {"Softmax", GRAPH_OP_SOFTMAX, read_softmax},
     {"Softplus", GRAPH_OP_SOFTPLUS, read_nothing},
+    {"Softsign", GRAPH_OP_SOFTSIGN, read_nothing},
     {"SpaceToDepth", GRAPH_OP_SPACE_TO_DEPTH, onnx_read_space},
     {"Split", GRAPH_OP_SPLIT, read_split},
     {"Sqrt", GRAPH_OP_SQRT, read_nothing},
@@ -357,10 +381,13 @@ static const onnx_op ops[] = {
     {"Sub", GRAPH_OP_SUB, read_nothing},
     {"Sum", GRAPH_OP_ADD, onnx_read_sum},
     {"Swish", GRAPH_OP_SILU, onnx_read_swish},
+    {"Tan", GRAPH_OP_TAN, read_nothing},
     {"Tanh", GRAPH_OP_TANH, read_nothing},
+    {"ThresholdedRelu", GRAPH_OP_THRESHOLDED_RELU, onnx_read_elu},
     {"Tile", GRAPH_OP_TILE, read_nothing},
     {"TopK", GRAPH_OP_TOP_K, onnx_read_top_k},
     {"Transpose", GRAPH_OP_TRANSPOSE, read_transpose},
+    {"Trilu", GRAPH_OP_TRILU, onnx_read_trilu},
     {"Unsqueeze", GRAPH_OP_UNSQUEEZE, read_axes},
     {"Upsample", GRAPH_OP_RESIZE, onnx_read_upsample},
     {"Where", GRAPH_OP_WHERE, read_nothing},
@@ -388,7 +415,7 @@ static const onnx_op *find_op(const Onnx__NodeProto *src)
 int onnx_n_outputs(const Onnx__NodeProto *src)
 {
     static const char *const several[] = {"Split", "TopK", "DynamicQuantizeLinear",
-                                          "LayerNormalization"};
+                                          "LayerNormalization", "MaxPool"};
     for (size_t i = 0; i < sizeof several / sizeof *several; i++)
         if (src->op_type && strcmp(src->op_type, several[i]) == 0)
             return src->n_output > INT32_MAX ? INT32_MAX : (int)src->n_output;

@@ -17,6 +17,24 @@ ptq_status onnx_read_selu(onnx_importer *im, const Onnx__NodeProto *src, node *n
     return onnx_attr_float(src, "gamma", 1.05070102214813232421875f, &n->attr.slope.beta, err);
 }
 
+ptq_status onnx_read_shrink(onnx_importer *im, const Onnx__NodeProto *src, node *n, ptq_error *err)
+{
+    (void)im;
+    PTQ_TRY(onnx_attr_float(src, "lambd", 0.5f, &n->attr.slope.alpha, err));
+    return onnx_attr_float(src, "bias", 0, &n->attr.slope.beta, err);
+}
+
+ptq_status onnx_read_is_inf(onnx_importer *im, const Onnx__NodeProto *src, node *n, ptq_error *err)
+{
+    (void)im;
+    int64_t negative, positive;
+    PTQ_TRY(onnx_attr_int(src, "detect_negative", 1, &negative, err));
+    PTQ_TRY(onnx_attr_int(src, "detect_positive", 1, &positive, err));
+    n->attr.slope.alpha = negative != 0;
+    n->attr.slope.beta = positive != 0;
+    return PTQ_OK;
+}
+
 ptq_status onnx_read_gelu(onnx_importer *im, const Onnx__NodeProto *src, node *n, ptq_error *err)
 {
     (void)im;

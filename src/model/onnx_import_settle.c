@@ -33,9 +33,36 @@ static ptq_status same_pads(const shape *x, const window *w, bool upper, ptq_err
     return PTQ_OK;
 }
 
+/* ConvTranspose: what the full output has more than the one that is asked for, in * stride or
+ * output_shape, is padding; what it lacks is added at the end. */
+static ptq_status settle_transposed(graph *g, node_id id, bool upper, ptq_error *err)
+{
+    conv_attr *c = &graph_node(g, id)->attr.conv;
+    const shape *x = &graph_tensor(g, graph_node(g, id)->inputs[0])->shape;
+    for (int i = 0; i < 2; i++) {
+        int64_t in = x->rank == 4 ? x->dim[2 + i] : -1, covered;
+        if (in < 1 || in > 1 << 20)
+            return error_set(err, PTQ_UNSUPPORTED, "its padding needs an input of known size");
+        covered = (in - 1) * c->stride[i] + c->output_pad[i] +
+                  (int64_t)c->dilation[i] * (c->kernel[i] - 1) + 1;
+        int64_t more = covered - (c->out_size[1] > 0 ? c->out_size[i] : in * c->stride[i]);
+        if (more > 1 << 15 || more < -(1 << 15))
+            return error_set(err, PTQ_SHAPE, "its output has no such size");
+        if (more < 0)
+            c->output_pad[i] -= (int)more;
+        more = more < 0 ? 0 : more;
+        c->pad[i] = (int)(upper ? more / 2 : more - more / 2);
+        c->pad[2 + i] = (int)more - c->pad[i];
+    }
+    c->out_size[0] = c->out_size[1] = 0;
+    return PTQ_OK;
+}
+
 static ptq_status settle_pads(graph *g, node_id id, bool upper, ptq_error *err)
 {
     node *n = graph_node(g, id);
+    if (n->op == GRAPH_OP_CONV_TRANSPOSE)
+        return settle_transposed(g, id, upper, err);
     conv_attr *c = &n->attr.conv;
     pool_attr *p = &n->attr.pool;
     window w = {p->kernel, p->stride, p->dilation, p->pad};
@@ -152,6 +179,17 @@ static ptq_status settle_pending(onnx_importer *im, node_id id, ptq_error *err)
     return settle_pads(im->g, id, what == ONNX_SAME_UPPER, err);
 }
 
+/* What it leaves is known where its boxes are; files that end in one were cut before it. */
+static ptq_status check_suppression(const graph *g, const node *n, ptq_error *err)
+{
+    if (n->op != GRAPH_OP_NON_MAX_SUPPRESSION ||
+        (graph_is_const(g, n->inputs[0]) && graph_is_const(g, n->inputs[1])))
+        return PTQ_OK;
+    return error_set(err, PTQ_UNSUPPORTED,
+                     "it is not supported here: several tensors lead past it, so that the file "
+                     "cannot be read up to it alone");
+}
+
 /* A shape that has to be computed first is left open: folding constants finds it. */
 static ptq_status infer(graph *g, node_id id, ptq_error *err)
 {
@@ -167,7 +205,9 @@ ptq_status onnx_settle(onnx_importer *im, ptq_error *err)
     for (int i = 0; i < n_nodes; i++) {
         node_id id = (node_id)i;
         PTQ_TRY(node_absorb_constants(im->g, id, err));
-        ptq_status status = settle_kernel(im->g, id, err);
+        ptq_status status = check_suppression(im->g, graph_node(im->g, id), err);
+        if (status == PTQ_OK)
+            status = settle_kernel(im->g, id, err);
         if (status == PTQ_OK)
             status = settle_pending(im, id, err);
         if (status != PTQ_OK) {

@@ -27,6 +27,7 @@ typedef enum onnx_pending {
     ONNX_NOTHING,
     ONNX_SAME_UPPER,    /* auto_pad */
     ONNX_SAME_LOWER,    /* auto_pad */
+    ONNX_OUTPUT_SHAPE,  /* ConvTranspose with output_shape and without auto_pad */
     ONNX_REVERSED_PERM, /* Transpose without perm */
     ONNX_TYPE_OF_INPUT, /* CastLike */
     ONNX_FLAT_SOFTMAX   /* before opset 13: over all axes from `axis` on */
@@ -87,21 +88,41 @@ PTQ_CHECKED ptq_status onnx_read_node(onnx_importer *im, const Onnx__NodeProto *
                                       ptq_error *err);
 typedef ptq_status onnx_read_fn(onnx_importer *im, const Onnx__NodeProto *src, node *n,
                                 ptq_error *err);
+/* A node to be made in front of the one that is read: at most four inputs, the absent last ones
+ * left out. (onnx_expand.c) */
+typedef struct onnx_part {
+    graph_op op;
+    tensor_id in[4];
+    int n_in;
+    op_attr attr;
+    const char *name; /* NULL: one is made */
+} onnx_part;
+PTQ_CHECKED ptq_status onnx_add_part(onnx_importer *im, const node *n, const onnx_part *p,
+                                     tensor_id *out, ptq_error *err);
+void onnx_finish_part(node *n, const onnx_part *p); /* `n` becomes the last one */
+/* A part took the node's name (its parameters are pending under it): `n` gets another. */
+PTQ_CHECKED ptq_status onnx_rename_last(onnx_importer *im, node *n, ptq_error *err);
+
 /* Operators with windows (onnx_import_window.c). */
+onnx_read_fn onnx_read_window; /* of two axes, attributes alone */
 onnx_read_fn onnx_read_conv;
 onnx_read_fn onnx_read_pool;
 onnx_read_fn onnx_read_resize;
 onnx_read_fn onnx_read_upsample;
 
 /* onnx_import_select.c */
+onnx_read_fn onnx_read_shrink, onnx_read_is_inf;
 onnx_read_fn onnx_read_elu, onnx_read_selu, onnx_read_gelu, onnx_read_swish, onnx_read_mod;
 onnx_read_fn onnx_read_reduce, onnx_read_arg, onnx_read_global_max, onnx_read_top_k, onnx_read_pad;
 onnx_read_fn onnx_read_space, onnx_read_shape, onnx_read_cast_like;
+/* onnx_import_index.c */
+onnx_read_fn onnx_read_trilu, onnx_read_cum_sum, onnx_read_gather_nd, onnx_read_scatter;
+onnx_read_fn onnx_read_one_hot, onnx_read_einsum, onnx_read_suppression;
 /* Operators that become several nodes (onnx_expand.c). */
 onnx_read_fn onnx_read_qlinear_conv, onnx_read_qlinear_matmul, onnx_read_conv_integer;
 onnx_read_fn onnx_read_matmul_integer, onnx_read_dynamic_quantize, onnx_read_layer_norm;
 onnx_read_fn onnx_read_instance_norm, onnx_read_group_norm, onnx_read_log_softmax;
-onnx_read_fn onnx_read_sum, onnx_read_mean;
+onnx_read_fn onnx_read_sum, onnx_read_mean, onnx_read_lp_pool, onnx_read_global_lp_pool;
 
 /* After sorting: pending parameters, constant parameters, shapes (onnx_import_settle.c). */
 PTQ_CHECKED ptq_status onnx_settle(onnx_importer *im, ptq_error *err);

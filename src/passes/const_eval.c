@@ -2,6 +2,7 @@
 #include "passes/const_eval.h"
 
 #include <math.h>
+#include <string.h>
 
 #include "base/mem.h"
 #include "passes/rewrite.h"
@@ -324,6 +325,15 @@ static bool types_known(const graph *g, const node *n)
     return type_known(graph_tensor_const(g, n->outputs[0])->type);
 }
 
+static ptq_status suppress(const graph *g, const node *n, void *out, ptq_error *err)
+{
+    int64_t *rows, n_rows;
+    PTQ_TRY(node_suppress(g, n, &rows, &n_rows, err));
+    memcpy(out, rows, 3 * (size_t)n_rows * sizeof *rows);
+    mem_free(rows);
+    return PTQ_OK;
+}
+
 static ptq_status evaluate(const graph *g, const node *n, int index, blob *value, bool *done,
                            ptq_error *err)
 {
@@ -338,6 +348,8 @@ static ptq_status evaluate(const graph *g, const node *n, int index, blob *value
         range(g, n, count, blob_data(value));
     else if (n->op == GRAPH_OP_WHERE)
         choose(g, n, count, blob_data(value));
+    else if (n->op == GRAPH_OP_NON_MAX_SUPPRESSION)
+        return suppress(g, n, blob_data(value), err);
     else if (is_elementwise(n))
         *done = elementwise(g, n, count, blob_data(value));
     else

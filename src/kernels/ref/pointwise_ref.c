@@ -43,6 +43,50 @@ static double gelu(double x, bool by_tanh)
     return 0.5 * x * (1 + tanh(root_two_by_pi * (x + 0.044715 * x * x * x)));
 }
 
+/* What only few networks have. */
+static double rare_apply(const unary_param *p, double x)
+{
+    double alpha = (double)p->alpha, beta = (double)p->beta;
+    switch (p->op) {
+    case UNARY_SIN:
+        return sin(x);
+    case UNARY_COS:
+        return cos(x);
+    case UNARY_TAN:
+        return tan(x);
+    case UNARY_ASIN:
+        return asin(x);
+    case UNARY_ACOS:
+        return acos(x);
+    case UNARY_ATAN:
+        return atan(x);
+    case UNARY_SINH:
+        return sinh(x);
+    case UNARY_COSH:
+        return cosh(x);
+    case UNARY_ASINH:
+        return asinh(x);
+    case UNARY_ACOSH:
+        return acosh(x);
+    case UNARY_ATANH:
+        return atanh(x);
+    case UNARY_SOFTSIGN:
+        return x / (1 + fabs(x));
+    case UNARY_CELU:
+        return x < 0 ? alpha * expm1(x / alpha) : x;
+    case UNARY_THRESHOLDED_RELU:
+        return x > alpha ? x : 0;
+    case UNARY_SHRINK:
+        return x < -alpha ? x + beta : x > alpha ? x - beta : 0;
+    case UNARY_IS_NAN:
+        return isnan(x);
+    case UNARY_IS_INF:
+        return isinf(x) && (x < 0 ? alpha : beta) != 0;
+    default:
+        return x;
+    }
+}
+
 double unary_apply(const unary_param *p, double x)
 {
     switch (p->op) {
@@ -100,8 +144,9 @@ double unary_apply(const unary_param *p, double x)
         return clamp(x, (double)p->alpha, (double)p->beta);
     case UNARY_ROUND_F16:
         return (double)half_to_float(half_from_float((float)x));
+    default:
+        return rare_apply(p, x);
     }
-    return x;
 }
 
 void unary_ref(const kernel_args *a, int part, int n_parts)

@@ -82,3 +82,31 @@ void average_pool_ref(const kernel_args *a, int part, int n_parts)
 {
     pool(a, part, n_parts, window_mean);
 }
+
+/* Counts elements of x in row-major order; the first of equal ones wins. */
+static double window_index(const kernel_args *a, int64_t n, int64_t c, window w)
+{
+    const pool_param *p = &a->p.pool;
+    const view *in = &a->t[0];
+    double best = 0;
+    int64_t row = -1, column = 0;
+    for (int i = 0; i < p->kernel[0]; i++)
+        for (int j = 0; j < p->kernel[1]; j++) {
+            int64_t y = w.y + i * p->dilation[0], x = w.x + j * p->dilation[1];
+            double value = is_inside(in, y, x) ? view_load(element(in, n, c, y, x), in->type) : 0;
+            if (!is_inside(in, y, x) || (row >= 0 && !(value > best)))
+                continue;
+            best = value;
+            row = y;
+            column = x;
+        }
+    int64_t map = (n * in->dim[1] + c) * in->dim[2] * in->dim[3];
+    row = row < 0 ? 0 : row;
+    return (double)(map +
+                    (p->column_major ? column * in->dim[2] + row : row * in->dim[3] + column));
+}
+
+void max_pool_indices_ref(const kernel_args *a, int part, int n_parts)
+{
+    pool(a, part, n_parts, window_index);
+}

@@ -17,8 +17,9 @@ static float source_position(const resize_param *p, int axis, int64_t at, int64_
         return out > 1 ? (x + 0.5f) / scale - 0.5f : 0;
     case RESAMPLE_ALIGN_CORNERS: /* the length before it was rounded down to whole pixels */
         return out > 1 ? x * (float)(in - 1) / ((float)in * scale - 1) : 0;
+    default:
+        return x;
     }
-    return x;
 }
 
 static int64_t inside(int64_t at, int64_t n)

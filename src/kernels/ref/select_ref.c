@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Kernels that choose which elements go where. */
+/* Kernels that choose which elements go where, and running sums. */
 #include <string.h>
 
 #include "kernels/kernel_list.h"
@@ -7,26 +7,6 @@
 static int64_t bytes_of(const view *v)
 {
     return (int64_t)view_type_bytes(v->type);
-}
-
-/* Position `i` of `y`, row-major, by axis; returns its element offset. */
-static int64_t position(const view *y, int64_t i, int64_t at[VIEW_MAX_RANK])
-{
-    int64_t offset = 0;
-    for (int k = y->rank - 1; k >= 0; k--) {
-        at[k] = i % y->dim[k];
-        i /= y->dim[k];
-        offset += at[k] * y->stride[k];
-    }
-    return offset;
-}
-
-static int64_t offset_of(const view *v, const int64_t at[VIEW_MAX_RANK])
-{
-    int64_t offset = 0;
-    for (int k = 0; k < v->rank; k++)
-        offset += at[k] * v->stride[k];
-    return offset;
 }
 
 /* An index outside gives zeros. */
@@ -37,15 +17,15 @@ void gather_elements_ref(const kernel_args *a, int part, int n_parts)
     int64_t begin, end, at[VIEW_MAX_RANK];
     kernel_share(view_count(y), part, n_parts, &begin, &end);
     for (int64_t i = begin; i < end; i++) {
-        char *target = y->data + position(y, i, at) * bytes_of(y);
-        const char *p = indices->data + offset_of(indices, at) * bytes_of(indices);
+        char *target = y->data + view_position(y, i, at) * bytes_of(y);
+        const char *p = indices->data + view_offset(indices, at) * bytes_of(indices);
         int64_t index = (int64_t)view_load(p, indices->type);
         index += index < 0 ? x->dim[axis] : 0;
         at[axis] = index;
         if (index < 0 || index >= x->dim[axis])
             memset(target, 0, (size_t)bytes_of(y));
         else
-            memcpy(target, x->data + offset_of(x, at) * bytes_of(x), (size_t)bytes_of(y));
+            memcpy(target, x->data + view_offset(x, at) * bytes_of(x), (size_t)bytes_of(y));
     }
 }
 
@@ -87,9 +67,9 @@ void top_k_ref(const kernel_args *a, int part, int n_parts)
     lines.dim[axis] = 1;
     kernel_share(k ? view_count(&lines) : 0, part, n_parts, &begin, &end);
     for (int64_t i = begin; i < end; i++) {
-        char *to = y->data + position(&lines, i, at) * bytes_of(y);
+        char *to = y->data + view_position(&lines, i, at) * bytes_of(y);
         line l = {.x = x, .length = x->dim[axis], .largest = a->p.top.largest};
-        l.data = x->data + offset_of(x, at) * bytes_of(x);
+        l.data = x->data + view_offset(x, at) * bytes_of(x);
         l.step = x->stride[axis] * bytes_of(x);
         int64_t last = -1;
         for (int64_t j = 0; j < k; j++, to += y->stride[axis] * bytes_of(y)) {
@@ -129,13 +109,69 @@ void pad_ref(const kernel_args *a, int part, int n_parts)
     int64_t begin, end, at[VIEW_MAX_RANK];
     kernel_share(view_count(y), part, n_parts, &begin, &end);
     for (int64_t i = begin; i < end; i++) {
-        char *target = y->data + position(y, i, at) * bytes_of(y);
+        char *target = y->data + view_position(y, i, at) * bytes_of(y);
         bool is_inside = view_count(x) > 0;
         for (int k = 0; k < x->rank && is_inside; k++) {
             at[k] = pad_source(a->p.pad.fill, at[k] - a->p.pad.before[k], x->dim[k]);
             is_inside = at[k] >= 0;
         }
-        const char *from = is_inside ? x->data + offset_of(x, at) * bytes_of(x) : value->data;
+        const char *from = is_inside ? x->data + view_offset(x, at) * bytes_of(x) : value->data;
         memcpy(target, from, (size_t)bytes_of(y));
+    }
+}
+
+void triangle_ref(const kernel_args *a, int part, int n_parts)
+{
+    const view *x = &a->t[0], *y = &a->t[1];
+    int64_t begin, end, at[VIEW_MAX_RANK];
+    kernel_share(view_count(y), part, n_parts, &begin, &end);
+    for (int64_t i = begin; i < end; i++) {
+        char *to = y->data + view_position(y, i, at) * bytes_of(y);
+        int64_t beyond = at[y->rank - 1] - at[y->rank - 2] - a->p.triangle.diagonal;
+        if (a->p.triangle.keep_lower ? beyond <= 0 : beyond >= 0)
+            memcpy(to, x->data + view_offset(x, at) * bytes_of(x), (size_t)bytes_of(y));
+        else
+            memset(to, 0, (size_t)bytes_of(y));
+    }
+}
+
+void cumulate_ref(const kernel_args *a, int part, int n_parts)
+{
+    const view *x = &a->t[0], *y = &a->t[1];
+    const cumulate_param *p = &a->p.cumulate;
+    view lines = *y;
+    int64_t begin, end, at[VIEW_MAX_RANK], length = y->dim[p->axis];
+    lines.dim[p->axis] = 1;
+    kernel_share(length ? view_count(&lines) : 0, part, n_parts, &begin, &end);
+    for (int64_t i = begin; i < end; i++) {
+        double sum = 0;
+        char *first = y->data + view_position(&lines, i, at) * bytes_of(y);
+        const char *from = x->data + view_offset(x, at) * bytes_of(x);
+        for (int64_t j = 0; j < length; j++) {
+            int64_t k = p->reverse ? length - 1 - j : j;
+            char *to = first + k * y->stride[p->axis] * bytes_of(y);
+            double value = view_load(from + k * x->stride[p->axis] * bytes_of(x), x->type);
+            view_store(to, y->type, p->exclusive ? sum : sum + value);
+            sum += value;
+        }
+    }
+}
+
+/* An index outside marks nothing. */
+void one_hot_ref(const kernel_args *a, int part, int n_parts)
+{
+    const view *indices = &a->t[0], *values = &a->t[1], *y = &a->t[2];
+    int axis = a->p.axis;
+    int64_t begin, end, at[VIEW_MAX_RANK], depth = y->dim[axis];
+    kernel_share(view_count(y), part, n_parts, &begin, &end);
+    for (int64_t i = begin; i < end; i++) {
+        char *to = y->data + view_position(y, i, at) * bytes_of(y);
+        int64_t from = 0;
+        for (int k = 0; k < y->rank; k++)
+            from += k == axis ? 0 : at[k] * indices->stride[k - (k > axis)];
+        int64_t hot = (int64_t)view_load(indices->data + from * bytes_of(indices), indices->type);
+        hot += hot < 0 ? depth : 0;
+        int64_t which = at[axis] == hot ? values->stride[0] : 0;
+        memcpy(to, values->data + which * bytes_of(values), (size_t)bytes_of(y));
     }
 }
