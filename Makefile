@@ -5,13 +5,14 @@
 # make asan     the same tests under AddressSanitizer and UndefinedBehaviorSanitizer (those named quick)
 # make fuzz     each fuzz target for FUZZ_SECONDS (60) under libFuzzer; what it finds is in build-fuzz/corpus
 # make format   lay out the sources as clang-format does
+# make docs     the library's reference, from its headers, into build/docs/api/
 # make clean    remove what was built
 
 BUILD ?= build
 JOBS ?= $(shell nproc)
 CMAKE_FLAGS ?=
 
-.PHONY: all demo check asan fuzz format clean packages
+.PHONY: all demo check asan fuzz format docs clean packages
 all: $(BUILD)/build.ninja
 	ninja -C $(BUILD)
 
@@ -43,6 +44,9 @@ fuzz: packages
 
 format:
 	git ls-files '*.c' '*.h' | xargs clang-format -i
+
+docs:
+	python3 tools/api_docs.py $(BUILD)/docs/api
 
 clean:
 	rm -rf $(BUILD) $(BUILD)-asan $(BUILD)-clang $(BUILD)-fuzz

@@ -85,6 +85,27 @@ void console_log(void *user, ptq_log_level level, const char *message)
     }
 }
 
+/* "12 s", "4:05", "2:10:00" */
+static void print_left(double seconds)
+{
+    long s = (long)(seconds + 0.5);
+    if (s < 100)
+        fprintf(stderr, ", %ld s left", s);
+    else if (s < 3600)
+        fprintf(stderr, ", %ld:%02ld left", s / 60, s % 60);
+    else
+        fprintf(stderr, ", %ld:%02ld:%02ld left", s / 3600, s / 60 % 60, s % 60);
+}
+
+void console_begin(console *c, const char *command)
+{
+    if (!c->has_progress || c->is_quiet)
+        return;
+    fprintf(stderr, "\r%s: starting\033[K", command);
+    fflush(stderr);
+    c->is_line_shown = true;
+}
+
 void console_progress(void *user, const char *what, size_t done, size_t total)
 {
     console *c = user;
@@ -111,8 +132,10 @@ void console_progress(void *user, const char *what, size_t done, size_t total)
     double rate = (double)done / elapsed;
     fprintf(stderr, "\r%.60s: %2.0f%% (%zu/%zu)", what, 100 * (double)done / (double)total, done,
             total);
-    if (done > 0)
-        fprintf(stderr, ", %.1f/s, %.0f s left", rate, (double)(total - done) / rate);
+    if (done > 0) {
+        fprintf(stderr, ", %.1f/s", rate);
+        print_left((double)(total - done) / rate);
+    }
     fputs("\033[K", stderr);
     fflush(stderr);
     c->is_line_shown = true;

@@ -30,6 +30,9 @@ typedef struct console {
 void console_init(console *c, const char *color, bool wants_progress);
 void console_destroy(console *c);
 
+/* The first word on a terminal, before anything was loaded. */
+void console_begin(console *c, const char *command);
+
 /* For ptq_env: `user` is the console. */
 void console_log(void *user, ptq_log_level level, const char *message);
 void console_progress(void *user, const char *what, size_t done, size_t total);

@@ -159,6 +159,7 @@ static int run_parsed(const command *cmd, void *args, const parsed *p)
     console_init(&screen, general->color, general->progress);
     screen.is_quiet = general->quiet > 0;
     screen.verbose = general->verbose;
+    console_begin(&screen, cmd->name);
     ptq_env env = {
         .threads = general->threads,
         .cpu = general->cpu,

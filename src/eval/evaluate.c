@@ -22,6 +22,7 @@ static ptq_status add_all(const evaluate_input *in, evaluator *e, const ptq_env 
 {
     size_t done = 0, total = (size_t)in->data->n_items;
     PTQ_TRY(loader_rewind(in->loader, err));
+    env_progress(env, "evaluating", 0, total);
     for (;;) {
         const batch *b;
         PTQ_TRY(env_check_cancel(env, err));
@@ -32,7 +33,7 @@ static ptq_status add_all(const evaluate_input *in, evaluator *e, const ptq_env 
             return PTQ_OK;
         PTQ_TRY(add_batch(in, e, b, watch, err));
         done += (size_t)b->n;
-        env_progress(env, "evaluate", done, total);
+        env_progress(env, "evaluating", done, total);
     }
 }
 

@@ -67,6 +67,7 @@ static ptq_status run_images(const image_pass *p, session *s, loader *l, const p
     if (wanted == 0)
         return error_set(err, PTQ_DATA, "'%s' has too few images: %d", p->data->yaml_path,
                          p->n_images);
+    env_progress(env, p->what, 0, (size_t)wanted);
     while (done < wanted) {
         const batch *b;
         PTQ_TRY(env_check_cancel(env, err));
