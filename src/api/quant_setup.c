@@ -43,6 +43,7 @@ ptq_status quant_setup_open(quant_setup *s, const ptq_model *m, const ptq_quant_
     s->options.overrule_share = o->share_scales >= 0;
     s->options.overrule_residual = o->residual >= 0;
     s->options.quantize_head = o->quantize_head;
+    s->options.on_codes = target && target->on_codes;
     s->options.float_weights = o->float_weights || s->config->float_weights > 0;
     ptq_status status = quant_points_find(m->clean, s->config, &s->options, &s->points, err);
     if (status == PTQ_OK && target && target->on_codes)

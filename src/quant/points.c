@@ -31,6 +31,7 @@ const char *quant_kept_text(quant_kept k)
         "excluded",
         "its type stays float",
         "disabled in the settings",
+        "ONNX Runtime has no transposed convolution on codes: its input would only be rounded",
         "moves the answers more than others"};
     return texts[k];
 }
@@ -157,6 +158,8 @@ static quant_kept why_kept(const point_builder *b, const quant_point *p, const q
         return QUANT_KEPT_TYPE;
     if (p->is_head && !b->options->quantize_head)
         return QUANT_KEPT_HEAD;
+    if (b->options->on_codes && p->op == GRAPH_OP_CONV_TRANSPOSE)
+        return QUANT_KEPT_TARGET;
     return p->is_decode ? QUANT_KEPT_DECODE : QUANT_NOT_KEPT;
 }
 

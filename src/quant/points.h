@@ -25,6 +25,7 @@ typedef struct quant_options {
     bool overrule_share; /* the two above count whatever quant.yaml says */
     bool overrule_residual;
     bool quantize_head; /* the output convolutions too */
+    bool on_codes;      /* the target computes on codes; what it has no operator for stays float */
     bool float_weights;
 } quant_options;
 
@@ -39,6 +40,7 @@ typedef enum quant_kept {
     QUANT_KEPT_EXCLUDED, /* quant_options.exclude */
     QUANT_KEPT_TYPE,     /* float_module_list */
     QUANT_KEPT_DISABLED, /* a rule of quant.yaml */
+    QUANT_KEPT_TARGET,   /* the target has no such operator on codes; no rule asks for it */
     QUANT_KEPT_SEARCH,   /* it costs more than others: the search for layers to keep */
 } quant_kept;
 

@@ -356,6 +356,36 @@ static void sharing_joins_at_a_tensor_without_quantizer(void **state)
     stop(&f);
 }
 
+/* ONNX Runtime 1.30 has no QLinearConvTranspose: between DQ and Q the operator runs in float. */
+static void a_transposed_convolution_is_not_on_codes(void **state)
+{
+    (void)state;
+    fixture f = {0};
+    quant_options_init(&f.options);
+    assert_ok(graph_create(&f.g, &err));
+    shape s = shape4(1, 3, 8, 8), ws = shape4(8, 4, 2, 2);
+    const float weight[128] = {1};
+    tensor_id x, w, y;
+    assert_ok(graph_add_tensor(f.g, "images", DTYPE_F32, &s, &x, &err));
+    assert_ok(graph_add_input(f.g, x, &err));
+    assert_ok(graph_add_const_copy(f.g, "up.weight", DTYPE_F32, &ws, weight, &w, &err));
+    tensor_id a = test_net_conv(f.g, "a", x, 3, 8, 1);
+    op_attr attr = {.conv = {.kernel = {2, 2}, .stride = {2, 2}, .dilation = {1, 1}, .groups = 1}};
+    tensor_id in[2] = {a, w};
+    assert_ok(graph_add_op(f.g, GRAPH_OP_CONV_TRANSPOSE, "up", 2, in, &attr, NULL, &y, &err));
+    assert_ok(graph_add_output(f.g, test_net_conv(f.g, "b", y, 4, 4, 2), &err));
+    assert_ok(graph_tidy(f.g, &err));
+    assert_ok(find(&f, NULL));
+    assert_int_equal(point(&f, "up", 0)->kept, QUANT_NOT_KEPT);
+    f.options.on_codes = true;
+    assert_ok(find(&f, NULL));
+    assert_int_equal(point(&f, "up", 0)->kept, QUANT_KEPT_TARGET);
+    assert_int_equal(point(&f, "a", 0)->kept, QUANT_NOT_KEPT);
+    assert_ok(find(&f, "layers: [{layer: up, disabled: false}]"));
+    assert_int_equal(point(&f, "up", 0)->kept, QUANT_NOT_KEPT);
+    stop(&f);
+}
+
 static void settings_must_fit_the_layer(void **state)
 {
     (void)state;
@@ -403,6 +433,7 @@ int main(void)
         cmocka_unit_test(distribution_focal_loss_is_decode),
         cmocka_unit_test(sharing_looks_through_bare_tensors),
         cmocka_unit_test(sharing_joins_at_a_tensor_without_quantizer),
+        cmocka_unit_test(a_transposed_convolution_is_not_on_codes),
         cmocka_unit_test(settings_must_fit_the_layer),
     };
     return cmocka_run_group_tests_name("points", tests, NULL, NULL);
