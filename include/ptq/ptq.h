@@ -54,6 +54,10 @@ typedef struct ptq_load_options {
     size_t max_bytes;    /* refuse larger files and tensors; 0: 4 GiB */
     size_t max_depth;    /* nesting of a checkpoint; 0: 1000 */
     bool keep_unfused;   /* keep the network as it stands in the file, too; ptq_info() needs it */
+    const char *family;  /* "yolov7", "yolox" or "yolov8": how pictures go in and boxes come out;
+                            NULL or "auto": recognised */
+    int image_size; /* of a file that computes shapes from an input it leaves open: it is read for
+                       this size; 0: 640 */
 } ptq_load_options;
 
 /* Reads a .pt checkpoint or an ONNX file, told apart by content. Nothing in the file is executed.

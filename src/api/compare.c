@@ -8,6 +8,7 @@
 #include "api/run_input.h"
 #include "api/timing.h"
 #include "base/mem.h"
+#include "eval/pictures.h"
 
 void ptq_compare_options_init(ptq_compare_options *o)
 {
@@ -168,7 +169,8 @@ static ptq_status run_images(pairs *p, session *const s[2], const protocol *rule
                              const ptq_env *env, ptq_error *err)
 {
     enum { MAX_IMAGES = 8 };
-    loader_options o = {.image_size = rules->image_size, .batch_size = 1, .stride = 32};
+    loader_options o = {
+        .image_size = rules->image_size, .batch_size = 1, .stride = 32, .form = rules->pictures};
     loader *l;
     PTQ_TRY(loader_open(rules->data, &o, env, &l, err));
     ptq_status status = PTQ_OK;
@@ -234,8 +236,10 @@ static ptq_status open_sessions(const sides *m, const char *const *taps, const p
                                 session *s[2], ptq_error *err)
 {
     for (int i = 0; i < 2; i++) {
-        session_request request = {
-            .graph = m->model[i]->clean, .precision = m->precision[i], .taps = taps};
+        session_request request = {.graph = m->model[i]->clean,
+                                   .precision = m->precision[i],
+                                   .taps = taps,
+                                   .detections = true};
         PTQ_TRY(api_session(&request, env, &s[i], err));
     }
     return PTQ_OK;
@@ -322,7 +326,8 @@ static ptq_status compare_on_input(api_call *call, const sides *m, const ptq_com
 {
     tensor_view input;
     int size = model_image_size(static_one(m), o->data.image_size, &call->env);
-    PTQ_TRY(run_input_load(o->input, size, &input, err));
+    picture_form form = pictures_of(static_one(m)->clean);
+    PTQ_TRY(run_input_load(o->input, size, &form, &input, err));
     ptq_status status = compare_tensors(call, m, NULL, &input, err);
     mem_free(input.data);
     if (status == PTQ_OK)

@@ -24,7 +24,7 @@ static ptq_status open_looker(looker *l, ptq_model *m, const ptq_detect_options 
                               const ptq_env *env, ptq_error *err)
 {
     l->names = (class_names){(const char *const *)m->file->class_names, m->file->n_classes};
-    session_request request = {.graph = m->clean, .precision = o->precision};
+    session_request request = {.graph = m->clean, .precision = o->precision, .detections = true};
     PTQ_TRY(api_session(&request, env, &l->session, err));
     PTQ_TRY(detector_open(&l->detector, l->session, err));
     l->detector.size = model_image_size(m, o->image_size, env);
@@ -131,6 +131,7 @@ ptq_status ptq_detect(ptq_model *m, const ptq_detect_options *o, const ptq_env *
         put_real(call.config, "iou", o->iou);
         put_text(call.config, "precision",
                  precision_name(resolve_precision(m->clean, o->precision)));
+        put_text(call.config, "family", model_family(m));
         status = detect_pictures(m, o, &pictures, &call, err);
         put_text(call.result, "output", o->out_dir);
         status = api_end(&call, status, m->file, out, err);

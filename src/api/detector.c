@@ -6,10 +6,11 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "eval/boxes.h"
+#include "eval/pictures.h"
 
 ptq_status detector_open(detector *d, session *s, ptq_error *err)
 {
-    *d = (detector){.rules = nms_options_evaluation()};
+    *d = (detector){.rules = nms_options_evaluation(), .form = pictures_of(session_graph(s))};
     d->rules.multi_label = false;
     PTQ_TRY(session_predictor_create(s, &d->predictor, err));
     return nms_create(&d->nms, err);
@@ -39,7 +40,7 @@ ptq_status detector_look(detector *d, image *picture, const detection **dets, in
 {
     placement place = {0};
     float *pixels;
-    PTQ_TRY(picture_square(picture, d->size, &pixels, &place, err));
+    PTQ_TRY(picture_square(picture, d->size, &d->form, &pixels, &place, err));
     batch one = {.n = 1, .height = d->size, .width = d->size, .images = pixels, .places = &place};
     predictions p;
     const detection *found;

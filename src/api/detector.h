@@ -12,6 +12,7 @@ typedef struct detector {
     nms *nms;
     nms_options rules;   /* one class per box, as YOLOv7's detect.py */
     int size;            /* pictures are letterboxed to size x size */
+    picture_form form;   /* as the session's network wants them */
     double inference_ms; /* of all pictures */
     detection *dets;     /* of the last picture */
     size_t dets_cap;

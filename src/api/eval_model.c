@@ -33,7 +33,7 @@ static ptq_status measure_exchanged(const protocol *p, const ptq_eval_options *o
 static ptq_status eval_protocol(api_call *call, ptq_model *m, const ptq_eval_options *o,
                                 const protocol *p, ptq_error *err)
 {
-    session_request request = {.graph = m->clean, .precision = o->precision};
+    session_request request = {.graph = m->clean, .precision = o->precision, .detections = true};
     session *s;
     PTQ_TRY(api_session(&request, &call->env, &s, err));
     evaluation *e = NULL;
@@ -57,6 +57,7 @@ static ptq_status eval_protocol(api_call *call, ptq_model *m, const ptq_eval_opt
     put_bool(call->config, "rect", p->options.rect);
     put_real(call->config, "conf", o->conf);
     put_real(call->config, "iou", o->iou);
+    put_text(call->config, "family", model_family(m));
     put_text(call->config, "precision", precision_name(resolve_precision(m->clean, o->precision)));
     evaluation_destroy(e);
     return PTQ_OK;

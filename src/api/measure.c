@@ -5,6 +5,7 @@
 
 #include "api/score_json.h"
 #include "data/dataset_hash.h"
+#include "eval/pictures.h"
 
 static ptq_status check_classes(const protocol *p, const ptq_model *m, ptq_error *err)
 {
@@ -37,6 +38,7 @@ ptq_status protocol_open(protocol *p, const ptq_data_options *options, const ptq
     p->evaluator = evaluator_options_default();
     p->evaluator.single_class = options->single_class;
     p->evaluator.annotations = options->annotations;
+    p->pictures = pictures_of(m->clean);
     if (p->is_static) {
         PTQ_TRY(check_input(m, err));
         p->options.rect = false;
@@ -102,6 +104,7 @@ loader_options protocol_loader(const protocol *p, const ptq_env *env)
                             .stride = p->options.stride,
                             .pad = p->options.pad,
                             .rect = p->options.rect,
+                            .form = p->pictures,
                             .threads = env_threads(env)};
 }
 

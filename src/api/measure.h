@@ -17,6 +17,7 @@ typedef struct protocol {
     bool is_static; /* the graph has one input size */
     dataset *data;
     evaluator_options evaluator;
+    picture_form pictures;
 } protocol;
 
 /* Opens the data set. `is_static` forces squares of `image_size`. PTQ_DATA when the model's class

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "api/model_handle.h"
 
+#include <string.h>
+
 #include "base/clock.h"
 #include "base/env.h"
 #include "base/file.h"
@@ -15,6 +17,69 @@ static ptq_status take_graph(ptq_model *m, bool keep_unfused, ptq_error *err)
     m->clean = m->file->graph;
     m->file->graph = NULL;
     return PTQ_OK;
+}
+
+static const char *const FAMILIES[] = {
+    [DETECTOR_AUTO] = "auto",
+    [DETECTOR_YOLOV7] = "yolov7",
+    [DETECTOR_YOLOX] = "yolox",
+    [DETECTOR_YOLOV8] = "yolov8",
+};
+enum { N_FAMILIES = sizeof FAMILIES / sizeof *FAMILIES };
+
+const char *model_family(const ptq_model *m)
+{
+    return FAMILIES[graph_detector(m->clean)->family];
+}
+
+/* Whether all shapes follow from the input's, as they do without shapes that are computed. */
+static bool follows_input(const graph *g, const shape *input)
+{
+    graph *trial = NULL;
+    if (graph_copy(g, &trial, NULL) != PTQ_OK)
+        return true;
+    ptq_status status = pass_fold_constants(trial, NULL);
+    if (status == PTQ_OK)
+        status = graph_set_input_shape(trial, input, NULL);
+    graph_destroy(trial);
+    return status != PTQ_UNSUPPORTED;
+}
+
+/* A file that computes shapes from an open input becomes one of a fixed size: one image. */
+static ptq_status fix_size(ptq_model *m, int size, const ptq_env *env, ptq_error *err)
+{
+    if (m->file->format == MODEL_PT || graph_n_inputs(m->clean) != 1)
+        return PTQ_OK;
+    const tensor *input = graph_tensor_const(m->clean, graph_input(m->clean, 0));
+    shape s = input->shape;
+    bool is_open = false;
+    for (int i = 0; i < s.rank && s.rank == 4; i++)
+        if (s.dim[i] < 0) {
+            s.dim[i] = i == 0 ? 1 : i == 1 ? 3 : size;
+            is_open = true;
+        }
+    if (!is_open || follows_input(m->clean, &s))
+        return PTQ_OK;
+    char text[128];
+    PTQ_TRY(pass_fix_input_shape(m->clean, &s, err));
+    env_log(env, PTQ_LOG_WARNING,
+            "'%s' computes shapes from its input; it is read for the input %s", m->file->path,
+            shape_text(&s, text));
+    return PTQ_OK;
+}
+
+/* A checkpoint has the head of its own code. */
+static ptq_status find_family(ptq_model *m, const char *asked, ptq_error *err)
+{
+    int family = 0;
+    while (asked && family < N_FAMILIES && strcmp(asked, FAMILIES[family]) != 0)
+        family++;
+    if (family == N_FAMILIES)
+        return error_set(err, PTQ_USAGE,
+                         "family '%s' is not known; use auto, yolov7, yolox or yolov8", asked);
+    if (family == DETECTOR_AUTO && m->file->format == MODEL_PT)
+        family = DETECTOR_YOLOV7;
+    return pass_recognise_family(m->clean, (detector_family)family, err);
 }
 
 ptq_status ptq_model_load(const char *path, const ptq_load_options *options, const ptq_env *env,
@@ -32,7 +97,12 @@ ptq_status ptq_model_load(const char *path, const ptq_load_options *options, con
     if (status == PTQ_OK) { /* messages before this one name the file */
         status = take_graph(m, keep_unfused, err);
         if (status == PTQ_OK)
+            status = fix_size(m, options && options->image_size > 0 ? options->image_size : 640,
+                              env, err);
+        if (status == PTQ_OK)
             status = passes_clean(m->clean, err);
+        if (status == PTQ_OK)
+            status = find_family(m, options ? options->family : NULL, err);
         if (status != PTQ_OK)
             error_context(err, "cannot load '%s'", path);
     }
@@ -121,7 +191,9 @@ ptq_status api_session(const session_request *request, const ptq_env *env, sessi
                            .has_bf16 = level >= CPU_AVX512BF16,
                            .keep = request->taps,
                            .without = without};
-    ptq_status status = pass_lower(lowered, &lower, err);
+    ptq_status status = request->detections ? pass_append_detections(lowered, err) : PTQ_OK;
+    if (status == PTQ_OK)
+        status = pass_lower(lowered, &lower, err);
     session_options options = {.threads = env_threads(env),
                                .level = level,
                                .exact = request->exact,

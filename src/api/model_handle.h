@@ -23,6 +23,7 @@ typedef struct session_request {
     ptq_precision precision; /* AUTO: int8 when the graph has Q/DQ, else fp32 */
     const char *const *taps; /* NULL-terminated tensor names that stay visible; or NULL */
     bool exact;
+    bool detections; /* the output becomes rows in pixels, whatever the family */
 } session_request;
 
 PTQ_CHECKED ptq_status api_session(const session_request *request, const ptq_env *env,
@@ -32,6 +33,7 @@ PTQ_CHECKED ptq_status api_session(const session_request *request, const ptq_env
 precision resolve_precision(const graph *g, ptq_precision p);
 const char *precision_name(precision p); /* "fp32", "fp16", "bf16", "int8" */
 bool graph_has_qdq(const graph *g);
+const char *model_family(const ptq_model *m); /* "yolov7", "yolox" ... */
 
 /* The square image size a model runs at: its own when the input is fixed (with a warning when the
  * caller asked for another), else `asked` rounded up to the stride as YOLOv7's check_img_size. */

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "api/agreement.h"
 #include "api/form.h"
 #include "api/improve.h"
 #include "api/measure.h"
@@ -188,23 +189,29 @@ typedef struct row {
 enum { N_DRAWS = 200 };
 #define CONFIDENCE 0.95
 
-static ptq_status measure_row(row *r, const protocol *p, const ptq_env *env, ptq_error *err)
+static ptq_status time_row(row *r, session *s, int image_size, const ptq_env *env, ptq_error *err)
 {
-    session_request request = {.graph = r->graph, .precision = r->precision};
-    session *s;
-    PTQ_TRY(api_session(&request, env, &s, err));
-    env_log(env, PTQ_LOG_INFO, "measuring %s", r->key);
-    ptq_status status = measure_session(p, s, env, &r->evaluation, err);
-    shape one = shape4(1, 3, p->image_size, p->image_size);
+    shape one = shape4(1, 3, image_size, image_size);
     tensor_view input = {0};
     r->times.n = 20;
-    if (status == PTQ_OK)
-        status = noise_input(&one, &input, err);
+    ptq_status status = noise_input(&one, &input, err);
     if (status == PTQ_OK)
         status = time_runs(s, &input, env, &r->times, err);
     if (status == PTQ_OK && r->steps)
         status = report_steps_json(s, &input, r->steps, err);
     mem_free(input.data);
+    return status;
+}
+
+static ptq_status measure_row(row *r, const protocol *p, const ptq_env *env, ptq_error *err)
+{
+    session_request request = {.graph = r->graph, .precision = r->precision, .detections = true};
+    session *s;
+    PTQ_TRY(api_session(&request, env, &s, err));
+    env_log(env, PTQ_LOG_INFO, "measuring %s", r->key);
+    ptq_status status = measure_session(p, s, env, &r->evaluation, err);
+    if (status == PTQ_OK)
+        status = time_row(r, s, p->image_size, env, err);
     session_destroy(s);
     return status;
 }
@@ -260,7 +267,7 @@ static json_t *row_json(const row *r, const row *base)
 {
     json_t *o = json_object();
     const evaluation *e = r->evaluation;
-    if (e->labels > 0) {
+    if (e && e->labels > 0) {
         put_real(o, "map50_95", e->map50_95);
         put_real(o, "map50", e->map50);
         put_real(o, "precision", e->precision);
@@ -330,17 +337,76 @@ static ptq_status check_overlap(job *j, const dataset *judging, ptq_error *err)
     return PTQ_OK;
 }
 
+enum { FP32, BF16, INT8, N_ROWS };
+
+static void list_rows(const job *j, row rows[N_ROWS])
+{
+    const graph *g = j->model->clean;
+    rows[FP32] =
+        (row){.key = "fp32", .graph = g, .precision = PTQ_PRECISION_FP32, .mib = weight_mib(g, 4)};
+    rows[BF16] =
+        (row){.key = "bf16", .graph = g, .precision = PTQ_PRECISION_BF16, .mib = weight_mib(g, 2)};
+    rows[INT8] = (row){.key = j->options->simulate ? "simulated" : "int8",
+                       .graph = j->quantized,
+                       .precision = j->options->simulate ? PTQ_PRECISION_FP32 : PTQ_PRECISION_INT8,
+                       .mib = weight_mib(j->quantized, 4)};
+}
+
+/* ---------------------------------------------------------------- classifiers */
+
+static ptq_status classify_row(row *r, const protocol *p, int64_t *classes, const ptq_env *env,
+                               ptq_error *err)
+{
+    session_request request = {.graph = r->graph, .precision = r->precision};
+    session *s;
+    PTQ_TRY(api_session(&request, env, &s, err));
+    env_log(env, PTQ_LOG_INFO, "measuring %s", r->key);
+    ptq_status status = agreement_classify(p, s, env, classes, err);
+    if (status == PTQ_OK)
+        status = time_row(r, s, p->image_size, env, err);
+    session_destroy(s);
+    return status;
+}
+
+/* Top-1 agreement with the float network: no labels are needed. */
+static ptq_status compare_classes(job *j, ptq_error *err)
+{
+    row rows[N_ROWS];
+    protocol p;
+    ptq_data_options data = j->options->data;
+    data.rect = false;
+    data.image_size = j->setup.image_size;
+    data.unlabelled = true;
+    list_rows(j, rows);
+    PTQ_TRY(protocol_open(&p, &data, j->model, &j->call->env, err));
+    size_t n = (size_t)p.data->n_items;
+    int64_t *classes = mem_array(n, N_ROWS * sizeof *classes);
+    ptq_status status = classes ? check_overlap(j, p.data, err)
+                                : error_no_memory(err, n * sizeof *classes, "classes");
+    for (size_t i = 0; i < N_ROWS && status == PTQ_OK; i++) {
+        status = classify_row(&rows[i], &p, classes + i * n, &j->call->env, err);
+        if (status == PTQ_OK)
+            rows[i].fidelity = agreement_of(classes, classes + i * n, (int)n);
+    }
+    if (status == PTQ_OK) {
+        char text[256];
+        put_text(j->call->result, "protocol", protocol_text(&p, text, sizeof text));
+        put_text(j->call->result, "metric", "top-1 agreement");
+        for (int i = 0; i < N_ROWS; i++)
+            put(j->call->result, rows[i].key, row_json(&rows[i], &rows[FP32]));
+        gate(j, rows[FP32].fidelity - rows[INT8].fidelity);
+    }
+    mem_free(classes);
+    protocol_close(&p);
+    return status;
+}
+
+/* ---------------------------------------------------------------- detectors */
+
 static ptq_status compare_precisions(job *j, ptq_error *err)
 {
-    enum { FP32, BF16, INT8, N_ROWS };
-    const graph *g = j->model->clean;
-    row rows[N_ROWS] = {
-        {.key = "fp32", .graph = g, .precision = PTQ_PRECISION_FP32, .mib = weight_mib(g, 4)},
-        {.key = "bf16", .graph = g, .precision = PTQ_PRECISION_BF16, .mib = weight_mib(g, 2)},
-        {.key = j->options->simulate ? "simulated" : "int8",
-         .graph = j->quantized,
-         .precision = j->options->simulate ? PTQ_PRECISION_FP32 : PTQ_PRECISION_INT8,
-         .mib = weight_mib(j->quantized, 4)}};
+    row rows[N_ROWS];
+    list_rows(j, rows);
     for (int i = 0; i < N_ROWS && j->facts; i++)
         rows[i].steps = json_array();
     ptq_data_options data = j->options->data;
@@ -407,7 +473,9 @@ static ptq_status quantize_model(job *j, ptq_error *err)
         PTQ_TRY(write_model(j, err));
     if (j->facts)
         describe(j);
-    return o->evaluate ? compare_precisions(j, err) : PTQ_OK;
+    if (!o->evaluate)
+        return PTQ_OK;
+    return model_is_classifier(j->model) ? compare_classes(j, err) : compare_precisions(j, err);
 }
 
 static ptq_status check_options(const ptq_quantize_options *o, ptq_error *err)

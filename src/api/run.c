@@ -12,6 +12,7 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "eval/detect.h"
+#include "eval/pictures.h"
 #include "formats/npy.h"
 
 void ptq_run_options_init(ptq_run_options *o)
@@ -167,14 +168,15 @@ static ptq_status run_model(api_call *call, ptq_model *m, const ptq_run_options 
     bool wants_input = false;
     tensor_view input = {0};
     session *s = NULL;
+    picture_form form = pictures_of(m->clean);
     writer w = {.dir = o->out_dir, .outputs = json_array(), .err = err};
     put(call->result, "outputs", w.outputs);
     ptq_status status = inner_taps(m->clean, o->taps, inner, &wants_input, err);
     if (status == PTQ_OK && o->out_dir)
         status = file_make_dirs(o->out_dir, err);
     if (status == PTQ_OK)
-        status =
-            run_input_load(o->input, model_image_size(m, o->image_size, &call->env), &input, err);
+        status = run_input_load(o->input, model_image_size(m, o->image_size, &call->env), &form,
+                                &input, err);
     session_request request = {.graph = m->clean, .precision = o->precision, .taps = inner};
     if (status == PTQ_OK)
         status = api_session(&request, &call->env, &s, err);

@@ -35,7 +35,8 @@ static ptq_status load_npy(const char *path, tensor_view *out, ptq_error *err)
     return PTQ_OK;
 }
 
-ptq_status run_input_load(const char *path, int size, tensor_view *out, ptq_error *err)
+ptq_status run_input_load(const char *path, int size, const picture_form *form, tensor_view *out,
+                          ptq_error *err)
 {
     bool npy = false;
     PTQ_TRY(is_npy(path, &npy, err));
@@ -43,7 +44,7 @@ ptq_status run_input_load(const char *path, int size, tensor_view *out, ptq_erro
         return load_npy(path, out, err);
     float *images;
     placement place;
-    PTQ_TRY(load_image_square(path, size, &images, &place, err));
+    PTQ_TRY(load_image_square(path, size, form, &images, &place, err));
     *out = (tensor_view){.data = images, .type = DTYPE_F32, .shape = shape4(1, 3, size, size)};
     return PTQ_OK;
 }

@@ -3,10 +3,12 @@
 #ifndef API_RUN_INPUT_H
 #define API_RUN_INPUT_H
 
+#include "data/picture.h"
 #include "engine/engine.h"
 
 /* float32 [N,3,H,W] from a .npy (told by content), else a picture letterboxed to size x size as
- * the evaluation does (values 0...1). out->data is owned by the caller: mem_free(). */
-PTQ_CHECKED ptq_status run_input_load(const char *path, int size, tensor_view *out, ptq_error *err);
+ * the evaluation does. out->data is owned by the caller: mem_free(). */
+PTQ_CHECKED ptq_status run_input_load(const char *path, int size, const picture_form *form,
+                                      tensor_view *out, ptq_error *err);
 
 #endif

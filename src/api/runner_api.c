@@ -9,6 +9,7 @@
 struct ptq_runner {
     ptq_model *model;
     session *session;
+    session *rows;        /* for boxes, where the outputs are no rows in pixels; or NULL */
     detector detector;    /* opened by the first frame */
     const char **inner;   /* what is watched but the input, NULL-terminated */
     ptq_detection *found; /* of the last frame */
@@ -79,6 +80,11 @@ static ptq_status open_runner(ptq_runner *r, const ptq_runner_options *o, const 
     session_request request = {
         .graph = r->model->clean, .precision = o->precision, .taps = r->inner};
     PTQ_TRY(api_session(&request, env, &r->session, err));
+    if (graph_detector(r->model->clean)->answer != DETECTOR_ROWS) {
+        request.taps = NULL;
+        request.detections = true;
+        PTQ_TRY(api_session(&request, env, &r->rows, err));
+    }
     r->observe = o->observe;
     r->user = o->user;
     session_set_tap(r->session, on_tap, r);
@@ -108,6 +114,7 @@ void ptq_runner_destroy(ptq_runner *r)
         return;
     detector_close(&r->detector);
     session_destroy(r->session);
+    session_destroy(r->rows);
     mem_free(r->inner);
     mem_free(r->values);
     mem_free(r->found);
@@ -169,7 +176,7 @@ static ptq_status use_rules(ptq_runner *r, const ptq_detect_rules *rules, ptq_er
     static const ptq_detect_rules usual = {640, 0.25, 0.45};
     const ptq_detect_rules *use = rules ? rules : &usual;
     if (!r->has_detector)
-        PTQ_TRY(detector_open(&r->detector, r->session, err));
+        PTQ_TRY(detector_open(&r->detector, r->rows ? r->rows : r->session, err));
     r->has_detector = true;
     r->detector.size = model_image_size(r->model, use->image_size, &quiet);
     r->detector.rules.conf = (float)use->conf;

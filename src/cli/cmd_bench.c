@@ -67,7 +67,7 @@ static ptq_status run(const cli *c, const void *args, ptq_result **out, ptq_erro
         o.n_precisions = a->precisions.n;
     }
     ptq_model *model;
-    ptq_status st = ptq_model_load(c->operands[0], &a->load, c->env, &model, err);
+    ptq_status st = cli_load(c, 0, &a->load, a->bench.image_size, &model, err);
     if (st)
         return st;
     st = ptq_bench(model, &o, c->env, out, err);

@@ -63,9 +63,9 @@ static ptq_status run(const cli *c, const void *args, ptq_result **out, ptq_erro
     if (!a->compare.data.yaml && !a->compare.input)
         return usage_error(err, "'compare' needs --data FILE or --input FILE");
     ptq_model *models[2] = {NULL, NULL};
-    ptq_status st = ptq_model_load(c->operands[0], &a->load, c->env, &models[0], err);
+    ptq_status st = cli_load(c, 0, &a->load, a->compare.data.image_size, &models[0], err);
     if (!st)
-        st = ptq_model_load(c->operands[1], &a->load, c->env, &models[1], err);
+        st = cli_load(c, 1, &a->load, a->compare.data.image_size, &models[1], err);
     if (!st)
         st = ptq_compare(models[0], models[1], &a->compare, c->env, out, err);
     ptq_model_destroy(models[0]);

@@ -65,7 +65,7 @@ static ptq_status run(const cli *c, const void *args, ptq_result **out, ptq_erro
     ptq_detect_options o = a->detect;
     o.images = c->operands + 1;
     ptq_model *model;
-    ptq_status st = ptq_model_load(c->operands[0], &a->load, c->env, &model, err);
+    ptq_status st = cli_load(c, 0, &a->load, a->detect.image_size, &model, err);
     if (st)
         return st;
     st = ptq_detect(model, &o, c->env, out, err);

@@ -67,7 +67,7 @@ static ptq_status run(const cli *c, const void *args, ptq_result **out, ptq_erro
     if (c->n_operands == 0)
         return usage_error(err, "'info' needs a MODEL, or --kernels");
     ptq_model *model;
-    ptq_status st = ptq_model_load(c->operands[0], &a->load, c->env, &model, err);
+    ptq_status st = cli_load(c, 0, &a->load, a->info.image_size, &model, err);
     if (st)
         return st;
     st = ptq_info(model, &a->info, c->env, out, err);

@@ -122,7 +122,7 @@ static ptq_status run(const cli *c, const void *args, ptq_result **out, ptq_erro
     if (st)
         return st;
     ptq_model *model;
-    st = ptq_model_load(c->operands[0], &a->load, c->env, &model, err);
+    st = cli_load(c, 0, &a->load, a->quantize.data.image_size, &model, err);
     if (st)
         return st;
     st = ptq_quantize(model, &o, c->env, out, err);

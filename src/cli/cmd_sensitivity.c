@@ -78,7 +78,7 @@ static ptq_status run(const cli *c, const void *args, ptq_result **out, ptq_erro
     if (st)
         return st;
     ptq_model *model;
-    st = ptq_model_load(c->operands[0], &a->load, c->env, &model, err);
+    st = cli_load(c, 0, &a->load, a->sensitivity.data.image_size, &model, err);
     if (st)
         return st;
     st = ptq_sensitivity(model, &a->sensitivity, c->env, out, err);

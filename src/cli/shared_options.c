@@ -13,6 +13,7 @@ static const char *const CPUS[] = {"ref",        "avx2",   "avx512", "avx512vnni
                                    "avx512bf16", "native", NULL};
 static const char *const COLORS[] = {"auto", "always", "never", NULL};
 static const char *const WEIGHTS[] = {"ema", "model", NULL};
+static const char *const FAMILIES[] = {"auto", "yolov7", "yolox", "yolov8", NULL};
 static const char *const HEADS[] = {"decoded", "raw", "nms", NULL};
 static const char *const CALIBS[] = {"max", "percentile", "entropy", "mse", NULL};
 static const char *const COMPATS[] = {"pytorch", NULL};
@@ -88,6 +89,14 @@ const option MODEL_OPTIONS[] = {
      .offset = offsetof(ptq_load_options, cfg),
      .value = "FILE",
      .help = "build the network from this yolov7.yaml and load the checkpoint's weights by name"},
+    {.name = "family",
+     .type = OPTION_CHOICE,
+     .offset = offsetof(ptq_load_options, family),
+     .value = "NAME",
+     .choices = FAMILIES,
+     .preset = "auto",
+     .help = "yolov7 (and YOLOv5), yolox or yolov8: how pictures go in and boxes come out; auto "
+             "recognises it"},
     {.name = "max-bytes",
      .type = OPTION_SIZE,
      .offset = offsetof(ptq_load_options, max_bytes),
@@ -360,4 +369,12 @@ void cli_default_output(const char *input, const char *suffix, char *out, size_t
 ptq_status cli_require(const char *who, const char *what, const char *value, ptq_error *err)
 {
     return value ? PTQ_OK : usage_error(err, "'%s' needs %s", who, what);
+}
+
+ptq_status cli_load(const cli *c, int operand, const ptq_load_options *load, int image_size,
+                    ptq_model **out, ptq_error *err)
+{
+    ptq_load_options o = *load;
+    o.image_size = image_size;
+    return ptq_model_load(c->operands[operand], &o, c->env, out, err);
 }

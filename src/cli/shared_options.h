@@ -31,6 +31,10 @@ ptq_status cli_check_output(const char *path, const char *input, bool force, ptq
 /* `input`'s file name without its suffix, and `suffix`: "a/yolov7.pt" gives "yolov7.int8.onnx". */
 void cli_default_output(const char *input, const char *suffix, char *out, size_t size);
 
+/* Loads an operand's model; one that has to be fixed to a size, to this one. */
+ptq_status cli_load(const cli *c, int operand, const ptq_load_options *load, int image_size,
+                    ptq_model **out, ptq_error *err);
+
 /* PTQ_USAGE unless `value` was given: "'WHO' needs WHAT". */
 ptq_status cli_require(const char *who, const char *what, const char *value, ptq_error *err);
 

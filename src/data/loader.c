@@ -128,7 +128,7 @@ static ptq_status load_position(loader *l, int position, const batch_shape *shap
 {
     int item = l->plan.order[position], at = position - shape->first;
     size_t image_bytes = batch_bytes(shape) / (size_t)shape->n;
-    picture_target target = {l->options.image_size, shape->height, shape->width};
+    picture_target target = {l->options.image_size, shape->height, shape->width, l->options.form};
     unsigned char *planes = slot->pixels + (size_t)at * image_bytes;
     slot->places[at].item = item;
     if (l->d->source)
@@ -330,7 +330,7 @@ ptq_status loader_next(loader *l, const batch **out, ptq_error *err)
         return PTQ_OK;
     }
     const batch_shape *shape = &l->plan.batches[b];
-    picture_to_float(l->slots[b].pixels, batch_bytes(shape), l->images);
+    picture_to_float(l->slots[b].pixels, batch_bytes(shape), &l->options.form, l->images);
     l->out = (batch){shape->n, shape->height, shape->width, l->images, l->slots[b].places};
     *out = &l->out;
     return PTQ_OK;

@@ -17,7 +17,7 @@
 
 typedef struct batch {
     int n, height, width;
-    float *images;     /* [n,3,height,width] RGB / 255; owned by the loader */
+    float *images;     /* [n,3,height,width] as options.form says; owned by the loader */
     placement *places; /* n */
 } batch;
 
@@ -28,7 +28,8 @@ typedef struct loader_options {
     double pad;  /* 0.5 for evaluation; only for rect */
     bool rect;   /* YOLOv7 rectangular batches, ordered by aspect ratio */
     int threads; /* decoding threads; 0: 1 */
-    bool cache;  /* keep letterboxed batches in memory (as bytes) for further epochs */
+    picture_form form;
+    bool cache; /* keep letterboxed batches in memory (as bytes) for further epochs */
 } loader_options;
 
 typedef struct loader loader;

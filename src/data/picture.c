@@ -25,29 +25,68 @@ static ptq_status scale_to(image *picture, int size, ptq_error *err)
     return PTQ_OK;
 }
 
+/* Longer side first, then the border. */
+static ptq_status draw_centred(image *picture, const picture_target *target, unsigned char *planes,
+                               placement *place, ptq_error *err)
+{
+    PTQ_TRY(scale_to(picture, target->size, err));
+    letterbox_options options = {.width = target->width, .height = target->height};
+    letterbox box = letterbox_fit(picture->width, picture->height, &options);
+    PTQ_TRY(letterbox_draw(&box, picture, planes, err));
+    place->height = box.inner_height;
+    place->width = box.inner_width;
+    place->ratio_h = (double)box.inner_height / place->height0;
+    place->ratio_w = (double)box.inner_width / place->width0;
+    place->pad_x = box.pad_x;
+    place->pad_y = box.pad_y;
+    return PTQ_OK;
+}
+
+/* YOLOX's preproc(): one linear resize, sizes cut down, at the top left. */
+static ptq_status draw_at_corner(const image *picture, const picture_target *target,
+                                 unsigned char *planes, placement *place, ptq_error *err)
+{
+    double by_height = (double)target->height / picture->height;
+    double by_width = (double)target->width / picture->width;
+    double ratio = by_height < by_width ? by_height : by_width;
+    int width = (int)(picture->width * ratio), height = (int)(picture->height * ratio);
+    letterbox box = {.width = target->width,
+                     .height = target->height,
+                     .inner_width = width > 1 ? width : 1,
+                     .inner_height = height > 1 ? height : 1,
+                     .ratio = ratio};
+    PTQ_TRY(letterbox_draw(&box, picture, planes, err));
+    place->height = box.inner_height;
+    place->width = box.inner_width;
+    place->ratio_h = place->ratio_w = ratio;
+    place->pad_x = place->pad_y = 0;
+    return PTQ_OK;
+}
+
+static void swap_red_and_blue(unsigned char *planes, size_t plane)
+{
+    for (size_t i = 0; i < plane; i++) {
+        unsigned char red = planes[i];
+        planes[i] = planes[2 * plane + i];
+        planes[2 * plane + i] = red;
+    }
+}
+
 ptq_status picture_fit(image *picture, const picture_target *target, unsigned char *planes,
                        placement *place, ptq_error *err)
 {
-    int height0 = picture->height, width0 = picture->width;
-    letterbox box = {0};
-    ptq_status status = scale_to(picture, target->size, err);
-    if (status == PTQ_OK) {
-        letterbox_options options = {.width = target->width, .height = target->height};
-        box = letterbox_fit(picture->width, picture->height, &options);
-        status = letterbox_draw(&box, picture, planes, err);
-    }
-    if (status == PTQ_OK) {
-        place->height0 = height0;
-        place->width0 = width0;
-        place->height = box.inner_height;
-        place->width = box.inner_width;
-        place->ratio_h = (double)box.inner_height / height0;
-        place->ratio_w = (double)box.inner_width / width0;
-        place->pad_x = box.pad_x;
-        place->pad_y = box.pad_y;
-    }
+    placement placed = {.item = place->item,
+                        .height0 = picture->height,
+                        .width0 = picture->width,
+                        .at_corner = target->form.at_corner};
+    ptq_status status = placed.at_corner ? draw_at_corner(picture, target, planes, &placed, err)
+                                         : draw_centred(picture, target, planes, &placed, err);
     image_clear(picture);
-    return status;
+    PTQ_TRY(status);
+    if (target->form.is_bgr)
+        swap_red_and_blue(planes, (size_t)target->width * (size_t)target->height);
+    *place = placed;
+    return PTQ_OK;
 }
 
 ptq_status picture_load(const char *path, const picture_target *target, unsigned char *planes,
@@ -81,14 +120,15 @@ ptq_status picture_thumbnail(const char *path, int size, image *out, placement *
     return PTQ_OK;
 }
 
-void picture_to_float(const unsigned char *bytes, size_t n, float *out)
+void picture_to_float(const unsigned char *bytes, size_t n, const picture_form *form, float *out)
 {
+    const float whole = form->is_bytes ? 1.f : 255.f;
     for (size_t i = 0; i < n; i++)
-        out[i] = (float)bytes[i] / 255.f;
+        out[i] = (float)bytes[i] / whole;
 }
 
-ptq_status picture_square(image *picture, int size, float **images, placement *place,
-                          ptq_error *err)
+ptq_status picture_square(image *picture, int size, const picture_form *form, float **images,
+                          placement *place, ptq_error *err)
 {
     if (size <= 0 || size > 1 << 14) {
         image_clear(picture);
@@ -104,9 +144,10 @@ ptq_status picture_square(image *picture, int size, float **images, placement *p
         status = error_no_memory(err, n * 5, "a picture");
     }
     if (status == PTQ_OK)
-        status = picture_fit(picture, &(picture_target){size, size, size}, planes, &placed, err);
+        status =
+            picture_fit(picture, &(picture_target){size, size, size, *form}, planes, &placed, err);
     if (status == PTQ_OK) {
-        picture_to_float(planes, n, values);
+        picture_to_float(planes, n, form, values);
         *images = values;
         *place = placed;
     } else {
@@ -116,12 +157,12 @@ ptq_status picture_square(image *picture, int size, float **images, placement *p
     return status;
 }
 
-ptq_status load_image_square(const char *path, int size, float **images, placement *place,
-                             ptq_error *err)
+ptq_status load_image_square(const char *path, int size, const picture_form *form, float **images,
+                             placement *place, ptq_error *err)
 {
     image picture;
     PTQ_TRY(data_problem(image_read(path, &picture, err), err));
-    ptq_status status = picture_square(&picture, size, images, place, err);
+    ptq_status status = picture_square(&picture, size, form, images, place, err);
     if (status != PTQ_OK)
         error_context(err, "cannot resize '%s'", path);
     return status;

@@ -140,6 +140,7 @@ static bind_fn *const rules[GRAPH_OP_COUNT] = {
     [GRAPH_OP_SPACE_TO_DEPTH] = bind_space_to_depth,
     [GRAPH_OP_YOLO_DECODE] = bind_decode,
     [GRAPH_OP_YOLO_RAW] = bind_raw_head,
+    [GRAPH_OP_DETECTIONS] = bind_detections,
     [GRAPH_OP_QCONV] = bind_qconv,
 };
 

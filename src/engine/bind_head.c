@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The YOLO head: reads the channels-last convolution directly. */
 #include "engine/build.h"
+#include "graph/detector_form.h"
 
 ptq_status bind_decode(builder *b, const node *n)
 {
@@ -32,4 +33,18 @@ ptq_status bind_raw_head(builder *b, const node *n)
     for (int i = 0; i < 5; i++)
         views[0].stride[i] = stride[i];
     return build_kernel(b, &(kernel_request){KERNEL_COPY, {.axis = 0}, operands, views, 2});
+}
+
+ptq_status bind_detections(builder *b, const node *n)
+{
+    value_id operands[2];
+    const shape *image = &graph_tensor_const(b->g, n->inputs[1])->shape;
+    dtype type = graph_tensor_const(b->g, n->inputs[0])->type;
+    PTQ_TRY(build_input(b, n->inputs[0], LAYOUT_ANY, type, &operands[0]));
+    PTQ_TRY(build_output(b, n->outputs[0], &operands[1]));
+    kernel_param param = {
+        .detections = {.is_columns = graph_detector(b->g)->answer == DETECTOR_COLUMNS,
+                       .height = image->dim[2],
+                       .width = image->dim[3]}};
+    return build_kernel(b, &(kernel_request){KERNEL_DETECTIONS, param, operands, NULL, 2});
 }

@@ -88,7 +88,7 @@ bind_fn bind_where;                                                        /* bi
 bind_fn bind_quantize, bind_batch_norm;                                    /* bind_pointwise.c */
 bind_fn bind_pool, bind_global_pool, bind_resize;                          /* bind_window.c */
 bind_fn bind_softmax, bind_gather, bind_matmul, bind_gemm, bind_range;     /* bind_matrix.c */
-bind_fn bind_decode, bind_raw_head;                                        /* bind_head.c */
+bind_fn bind_decode, bind_raw_head, bind_detections;                       /* bind_head.c */
 bind_fn bind_concat, bind_reshape, bind_transpose, bind_split, bind_slice; /* bind_move.c */
 bind_fn bind_identity, bind_expand, bind_space_to_depth, bind_shape, bind_fill; /* bind_move.c */
 bind_fn bind_size;                                                              /* bind_move.c */

@@ -52,6 +52,11 @@ void boxes_of_labels(const label *labels, int n, const placement *place, int pad
 {
     back_map m = back_map_of(place);
     float width = (float)place->width, height = (float)place->height;
+    if (place->at_corner) { /* YOLOX scores in pixels of the image */
+        m.gain = 1;
+        width = (float)(padded_width = place->width0);
+        height = (float)(padded_height = place->height0);
+    }
     for (int i = 0; i < n; i++) {
         const label *l = &labels[i];
         float x[2], y[2];

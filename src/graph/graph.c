@@ -17,6 +17,7 @@ ptq_status graph_create(graph **out, ptq_error *err)
     graph *g = mem_zalloc(sizeof *g);
     if (!g)
         return error_no_memory(err, sizeof *g, "a graph");
+    g->detector.family = DETECTOR_YOLOV7;
     g->arena = arena_create(0);
     g->tensor_names = strmap_create();
     g->node_names = strmap_create();
@@ -262,6 +263,7 @@ void graph_replace_uses(graph *g, tensor_id from, tensor_id to)
 static ptq_status copy_into(const graph *g, graph *c, ptq_error *err)
 {
     tensor_id t;
+    c->detector = g->detector;
     for (int i = 0; i < g->n_tensors; i++)
         PTQ_TRY(add_tensor(c, &g->tensors[i], &t, err));
     for (int i = 0; i < g->n_nodes; i++) {
@@ -286,4 +288,14 @@ ptq_status graph_copy(const graph *g, graph **out, ptq_error *err)
     }
     *out = c;
     return PTQ_OK;
+}
+
+const detector_form *graph_detector(const graph *g)
+{
+    return &g->detector;
+}
+
+void graph_set_detector(graph *g, const detector_form *form)
+{
+    g->detector = *form;
 }

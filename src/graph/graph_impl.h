@@ -5,6 +5,7 @@
 
 #include "base/arena.h"
 #include "base/strmap.h"
+#include "graph/detector_form.h"
 #include "graph/graph.h"
 
 struct graph {
@@ -20,6 +21,7 @@ struct graph {
     int n_outputs, cap_outputs;
     strmap *tensor_names;
     strmap *node_names;
+    detector_form detector;
 };
 
 /* The first value of a constant i64, i32 or f32 tensor; false when it is none. */

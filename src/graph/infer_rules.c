@@ -188,6 +188,25 @@ static ptq_status yolo(const graph *g, const node *n, infer_out *out, ptq_error 
     return PTQ_OK;
 }
 
+/* One row per cell of 8, 16 and 32 pixels. */
+static ptq_status detections(const graph *g, const node *n, infer_out *out, ptq_error *err)
+{
+    const shape *x = in(g, n, 0), *image = in(g, n, 1);
+    detector_answer answer = graph_detector(g)->answer;
+    char text[128];
+    int64_t cells = 0;
+    for (int64_t s = 8; image->rank == 4 && s <= 32; s *= 2)
+        cells += (image->dim[2] / s) * (image->dim[3] / s);
+    shape s = *x;
+    if (answer == DETECTOR_COLUMNS && s.rank == 3)
+        s = shape_make(3, (int64_t[]){x->dim[0], x->dim[2], x->dim[1] + 1});
+    if (s.rank != 3 || s.dim[2] < 6 || (answer == DETECTOR_CELLS && s.dim[1] != cells))
+        return error_set(err, PTQ_SHAPE, "the output %s is not what this family of detectors gives",
+                         shape_text(x, text));
+    out->shape[0] = s;
+    return PTQ_OK;
+}
+
 static ptq_status constant_of_shape(const graph *g, const node *n, infer_out *out, ptq_error *err)
 {
     int64_t dims[SHAPE_MAX_RANK];
@@ -312,6 +331,7 @@ static infer_fn *const rules[GRAPH_OP_COUNT] = {
     [GRAPH_OP_SPACE_TO_DEPTH] = space_to_depth,
     [GRAPH_OP_YOLO_DECODE] = yolo,
     [GRAPH_OP_YOLO_RAW] = yolo,
+    [GRAPH_OP_DETECTIONS] = detections,
 };
 
 ptq_status infer_apply(const graph *g, const node *n, infer_out *out, ptq_error *err)

@@ -128,6 +128,7 @@
     OP(SPACE_TO_DEPTH, "SpaceToDepth", 1, 1)                                                       \
     OP(YOLO_DECODE, "YoloDecode", 2, 2)                                                            \
     OP(YOLO_RAW, "YoloRaw", 1, 1)                                                                  \
+    OP(DETECTIONS, "Detections", 2, 2)                                                             \
     OP(QCONV, "QConv", 3, 4)
 
 #define GRAPH_OP_ENUM(name, text, min_inputs, max_inputs) GRAPH_OP_##name,
@@ -274,7 +275,9 @@ typedef struct gemm_attr {
 /* YOLO_DECODE: raw head convolution [N, na*no, ny, nx] and anchors f32 [na,2] in pixels ->
  *   [N, na*ny*nx, no]; row (a*ny + y)*nx + x; xy = (2s-0.5+cell)*stride, wh = (2s)^2*anchor,
  *   rest = s, with s the sigmoid (spec: YOLOv7 IDetect).
- * YOLO_RAW: the same tensor as [N, na, ny, nx, no], no sigmoid. */
+ * YOLO_RAW: the same tensor as [N, na, ny, nx, no], no sigmoid.
+ * DETECTIONS: a detector's output and the image it is of -> rows in pixels [N, rows, 5+classes];
+ *   the graph's detector_form says how (graph/detector_form.h). */
 typedef struct decode_attr {
     int n_anchors;
     int n_values; /* no = 5 + classes */

@@ -44,6 +44,7 @@ typedef enum kernel_family {
     KERNEL_MATMUL, /* a [...,M,K], b [...,K,N], bias broadcast to the output or rank 0 and NULL */
     KERNEL_CONV_TRANSPOSE, /* x, weight [Cin,Cout/groups,kh,kw], bias [Cout] or data NULL */
     KERNEL_DECODE,         /* raw head [N,na*no,ny,nx], anchors f32 [na,2] -> [N,na*ny*nx,no] */
+    KERNEL_DETECTIONS,     /* a detector's output -> rows in pixels */
     KERNEL_RANGE,          /* start, step -> [n] */
     KERNEL_FAMILY_COUNT
 } kernel_family;
@@ -186,6 +187,11 @@ typedef struct decode_param {
     float stride; /* pixels per cell */
 } decode_param;
 
+typedef struct detections_param {
+    bool is_columns;       /* [N,4+classes,rows], else rows of boxes relative to their cell */
+    int64_t height, width; /* of the image */
+} detections_param;
+
 typedef enum reduce_kind {
     REDUCE_SUM,
     REDUCE_MEAN,
@@ -251,6 +257,7 @@ typedef union kernel_param {
     matmul_param matmul;
     deconv_param deconv;
     decode_param decode;
+    detections_param detections;
     reduce_param reduce;
     top_param top;
     pad_param pad;

@@ -435,6 +435,7 @@ static const struct {
     {GRAPH_OP_SPACE_TO_DEPTH, write_space_to_depth},
     {GRAPH_OP_YOLO_DECODE, write_yolo},
     {GRAPH_OP_YOLO_RAW, write_yolo},
+    {GRAPH_OP_DETECTIONS, refuse},
     {GRAPH_OP_QCONV, refuse},
 };
 

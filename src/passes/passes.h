@@ -5,6 +5,7 @@
 #ifndef PASSES_PASSES_H
 #define PASSES_PASSES_H
 
+#include "graph/detector_form.h"
 #include "graph/graph.h"
 #include "graph/qparams.h"
 
@@ -31,6 +32,12 @@ PTQ_CHECKED ptq_status pass_fuse_rep(graph *g, ptq_error *err);
 PTQ_CHECKED ptq_status pass_fuse_implicit(graph *g, ptq_error *err);
 /* Folding, recognising and fusing, then prune: what the official Model.fuse() does. */
 PTQ_CHECKED ptq_status passes_clean(graph *g, ptq_error *err);
+
+/* Sets the graph's detector_form: of `family`, or of the one whose output its own looks like; of
+ * YOLOv7 when there is none. PTQ_SHAPE: the output is not that of `family`. */
+PTQ_CHECKED ptq_status pass_recognise_family(graph *g, detector_family family, ptq_error *err);
+/* Rows in pixels [N,rows,5+classes] instead of a detector's own output, where that is another. */
+PTQ_CHECKED ptq_status pass_append_detections(graph *g, ptq_error *err);
 
 /* Puts Q/DQ pairs where the plan says; equal pairs on one tensor are one pair. A zero amax gives
  * scale 1. Weights become int8 constants behind a DequantizeLinear (or stay float behind Q, DQ).

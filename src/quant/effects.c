@@ -15,7 +15,7 @@
 #include "quant/pseudo_labels.h"
 #include "quant/suffix_net.h"
 
-/* A letterboxed picture, as bytes: its values are k / 255. */
+/* A letterboxed picture, as bytes: its values are k / 255, or k. */
 typedef struct kept_picture {
     unsigned char *planes;
     int height, width;
@@ -66,6 +66,8 @@ static ptq_status lower(const effects *e, const qplan *plan, graph **out, ptq_er
     graph *g;
     PTQ_TRY(graph_copy(e->in.job->g, &g, err));
     ptq_status st = pass_insert_qdq(g, plan, err);
+    if (st == PTQ_OK)
+        st = pass_append_detections(g, err);
     if (st == PTQ_OK)
         st = pass_lower(g, &(lower_options){.precision = PRECISION_FP32, .keep = e->heads}, err);
     for (int i = 0; i < e->n_heads && st == PTQ_OK; i++) {
@@ -157,11 +159,12 @@ static ptq_status keep_picture(effects *e, const batch *b, int index, ptq_error 
         return PTQ_OK;
     kept_picture *p = &e->pictures[at];
     const float *from = b->images + (size_t)index * n;
+    float whole = e->in.options->load.form.is_bytes ? 1 : 255;
     p->planes = mem_alloc(n);
     if (!p->planes)
         return error_no_memory(err, n, "pictures");
     for (size_t i = 0; i < n; i++)
-        p->planes[i] = (unsigned char)lrintf(from[i] * 255);
+        p->planes[i] = (unsigned char)lrintf(from[i] * whole);
     p->height = b->height;
     p->width = b->width;
     p->place = b->places[index];
@@ -468,7 +471,7 @@ static ptq_status load_picture(effects *e, int image, ptq_error *err)
     if (!values)
         return error_no_memory(err, n * sizeof *values, "a picture");
     e->image = values;
-    picture_to_float(p->planes, n, values);
+    picture_to_float(p->planes, n, &e->in.options->load.form, values);
     return PTQ_OK;
 }
 

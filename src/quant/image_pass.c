@@ -3,6 +3,7 @@
 
 #include "base/env.h"
 #include "engine/session.h"
+#include "eval/pictures.h"
 #include "passes/passes.h"
 
 int image_pass_fixed_batch(const graph *g)
@@ -91,6 +92,7 @@ ptq_status image_pass_run(const image_pass *p, const ptq_env *env, int *n_done, 
     loader_options options = {.image_size = p->image_size,
                               .batch_size = p->batch_size,
                               .stride = 32,
+                              .form = pictures_of(p->g),
                               .threads = env_threads(env)};
     session *s = NULL;
     loader *l = NULL;

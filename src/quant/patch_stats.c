@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "data/loader.h"
 #include "engine/session.h"
+#include "eval/pictures.h"
 #include "passes/passes.h"
 #include "quant/draw.h"
 
@@ -376,8 +377,10 @@ static ptq_status run_images(collector *c, session *s, loader *l, ptq_error *err
 ptq_status patch_stats_collect(const patch_input *in, patch_layer *layers, int n, ptq_error *err)
 {
     collector c = {.in = in, .layers = layers, .n_layers = n};
-    loader_options o = {
-        .image_size = in->image_size, .batch_size = 1, .threads = env_threads(in->env)};
+    loader_options o = {.image_size = in->image_size,
+                        .batch_size = 1,
+                        .threads = env_threads(in->env),
+                        .form = pictures_of(in->g)};
     session *s = NULL;
     loader *l = NULL;
     c.total = in->images->n_items < in->n_images ? in->images->n_items : in->n_images;

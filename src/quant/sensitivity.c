@@ -53,6 +53,8 @@ static ptq_status lower_copy(const ranker *r, const qplan *plan, graph **out, pt
     PTQ_TRY(graph_copy(r->job->g, &g, err));
     ptq_status st = pass_insert_qdq(g, plan, err);
     if (st == PTQ_OK)
+        st = pass_append_detections(g, err);
+    if (st == PTQ_OK)
         st = pass_lower(
             g, &(lower_options){.precision = PRECISION_FP32, .keep = head_probe_names(r->probe)},
             err);

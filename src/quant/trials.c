@@ -5,6 +5,7 @@
 
 #include "base/mem.h"
 #include "data/loader.h"
+#include "eval/pictures.h"
 #include "passes/passes.h"
 #include "quant/output_distance.h"
 #include "quant/suffix_net.h"
@@ -42,6 +43,8 @@ ptq_status trials_lower(const trials *t, const graph *from, const qplan *plan, g
     PTQ_TRY(graph_copy(from, &g, err));
     shape square = shape4(1, 3, t->in.image_size, t->in.image_size);
     ptq_status st = plan ? pass_insert_qdq(g, plan, err) : PTQ_OK;
+    if (st == PTQ_OK)
+        st = pass_append_detections(g, err);
     if (st == PTQ_OK)
         st = pass_lower(g, &(lower_options){.precision = PRECISION_FP32}, err);
     if (st == PTQ_OK)
@@ -94,7 +97,10 @@ static ptq_status show(trials *t, base_net *reference, const batch *b, ptq_error
 static ptq_status show_all(trials *t, base_net *reference, ptq_error *err)
 {
     const trials_input *in = &t->in;
-    loader_options o = {.image_size = in->image_size, .batch_size = 1, .threads = 1};
+    loader_options o = {.image_size = in->image_size,
+                        .batch_size = 1,
+                        .threads = 1,
+                        .form = pictures_of(in->original)};
     loader *l;
     int n = in->images->n_items, wanted = in->n_images < n ? in->n_images : n;
     t->images = mem_array((size_t)wanted, sizeof *t->images);

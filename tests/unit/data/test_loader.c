@@ -47,9 +47,9 @@ static void assert_batch(const dataset *d, const batch *b, int size)
     assert_true(planes && values);
     for (int i = 0; i < b->n; i++) {
         placement want = {.item = b->places[i].item};
-        picture_target target = {size, b->height, b->width};
+        picture_target target = {.size = size, .height = b->height, .width = b->width};
         assert_ok(picture_load(d->items[want.item].path, &target, planes, &want, &err));
-        picture_to_float(planes, n, values);
+        picture_to_float(planes, n, &(picture_form){0}, values);
         assert_memory_equal(b->images + (size_t)i * n, values, n * sizeof *values);
         assert_same_place(&b->places[i], &want);
     }

@@ -36,15 +36,20 @@ static void assert_letterboxed(const char *picture, picture_target target, const
 static void rectangles_equal_the_golden_ones(void **state)
 {
     (void)state;
-    assert_letterboxed("shapes/images/val2017/000000000316.jpg", (picture_target){320, 288, 352},
+    assert_letterboxed("shapes/images/val2017/000000000316.jpg",
+                       (picture_target){.size = 320, .height = 288, .width = 352},
                        "shapes/golden/preproc/000000000316_320_chw_rgb_u8.npy");
-    assert_letterboxed("shapes/images/val2017/000000000316.jpg", (picture_target){640, 544, 672},
+    assert_letterboxed("shapes/images/val2017/000000000316.jpg",
+                       (picture_target){.size = 640, .height = 544, .width = 672},
                        "shapes/golden/preproc/000000000316_640_chw_rgb_u8.npy");
-    assert_letterboxed("shapes/images/val2017/000000000187.jpg", (picture_target){320, 256, 352},
+    assert_letterboxed("shapes/images/val2017/000000000187.jpg",
+                       (picture_target){.size = 320, .height = 256, .width = 352},
                        "shapes/golden/img0_u8.npy");
-    assert_letterboxed("shapes/images/val2017/000000000187.jpg", (picture_target){320, 256, 352},
+    assert_letterboxed("shapes/images/val2017/000000000187.jpg",
+                       (picture_target){.size = 320, .height = 256, .width = 352},
                        "shapes-tiny/golden/img0_u8.npy");
-    assert_letterboxed("yolov5n/cocoval/images/000000417285.jpg", (picture_target){640, 352, 672},
+    assert_letterboxed("yolov5n/cocoval/images/000000417285.jpg",
+                       (picture_target){.size = 640, .height = 352, .width = 672},
                        "yolov5n/golden/wide_u8.npy");
 }
 
@@ -55,7 +60,8 @@ static void assert_square(const char *picture, int size, const char *want_name)
     placement place;
     float *images;
     npy_array want;
-    assert_ok(load_image_square(test_shared(picture, path), size, &images, &place, &err));
+    assert_ok(load_image_square(test_shared(picture, path), size, &(picture_form){0}, &images,
+                                &place, &err));
     assert_ok(npy_read(test_shared(want_name, path), 0, &want, &err));
     assert_int_equal(want.count, 3 * size * size);
     for (size_t i = 0; i < want.count; i++)
@@ -94,9 +100,9 @@ static void recorded_placements_are_equal(void **state)
         const json_t *r = json_array_get(list, i);
         snprintf(name, sizeof name, "shapes/images/val2017/%s",
                  json_string_value(json_object_get(r, "file")));
-        picture_target target = {(int)json_integer_value(json_object_get(r, "img_size")),
-                                 (int)number(r, "batch_shape", 0),
-                                 (int)number(r, "batch_shape", 1)};
+        picture_target target = {.size = (int)json_integer_value(json_object_get(r, "img_size")),
+                                 .height = (int)number(r, "batch_shape", 0),
+                                 .width = (int)number(r, "batch_shape", 1)};
         placement p;
         assert_ok(picture_load(test_shared(name, path), &target, planes, &p, &err));
         assert_int_equal(p.height0, number(r, "h0w0", 0));
@@ -119,7 +125,8 @@ static void turned_pictures_are_placed_upright(void **state)
     ptq_error err;
     placement p;
     float *images;
-    assert_ok(load_image_square("tests/golden/images/exif6.jpg", 24, &images, &p, &err));
+    assert_ok(load_image_square("tests/golden/images/exif6.jpg", 24, &(picture_form){0}, &images,
+                                &p, &err));
     assert_int_equal(p.height0, 16);
     assert_int_equal(p.width0, 12);
     assert_int_equal(p.height, 24);
@@ -136,7 +143,7 @@ static void bytes_become_fractions_by_division(void **state)
     float values[256];
     for (int i = 0; i < 256; i++)
         bytes[i] = (unsigned char)i;
-    picture_to_float(bytes, 256, values);
+    picture_to_float(bytes, 256, &(picture_form){0}, values);
     for (int i = 0; i < 256; i++)
         assert_true(values[i] == (float)i / 255.f);
 }
@@ -147,11 +154,15 @@ static void broken_pictures_are_named(void **state)
     ptq_error err;
     placement p;
     float *images;
-    assert_status(load_image_square("/no/such/picture.jpg", 64, &images, &p, &err), PTQ_IO);
+    assert_status(
+        load_image_square("/no/such/picture.jpg", 64, &(picture_form){0}, &images, &p, &err),
+        PTQ_IO);
     assert_non_null(strstr(err.message, "/no/such/picture.jpg"));
-    assert_status(load_image_square("LICENSE", 64, &images, &p, &err), PTQ_DATA);
-    assert_status(load_image_square("tests/golden/images/rgba.png", 0, &images, &p, &err),
-                  PTQ_USAGE);
+    assert_status(load_image_square("LICENSE", 64, &(picture_form){0}, &images, &p, &err),
+                  PTQ_DATA);
+    assert_status(
+        load_image_square("tests/golden/images/rgba.png", 0, &(picture_form){0}, &images, &p, &err),
+        PTQ_USAGE);
 }
 
 int main(void)
