@@ -4,6 +4,8 @@
 # make check    install what is missing, build, run every test
 # make asan     the same tests under AddressSanitizer and UndefinedBehaviorSanitizer (those named quick)
 # make fuzz     each fuzz target for FUZZ_SECONDS (60) under libFuzzer; what it finds is in build-fuzz/corpus
+# make lint-c   clang-tidy (.clang-tidy) and cppcheck over the sources
+# make coverage lines that the tests run, per room (gcovr)
 # make format   lay out the sources as clang-format does
 # make docs     the library's reference, from its headers, into build/docs/api/
 # make clean    remove what was built
@@ -12,7 +14,7 @@ BUILD ?= build
 JOBS ?= $(shell nproc)
 CMAKE_FLAGS ?=
 
-.PHONY: all demo check asan fuzz format docs clean packages
+.PHONY: all demo check asan fuzz lint-c coverage format docs clean packages
 all: $(BUILD)/build.ninja
 	ninja -C $(BUILD)
 
@@ -42,6 +44,19 @@ fuzz: packages
 	ninja -C $(BUILD)-fuzz fuzz_targets
 	tools/fuzz.sh $(BUILD)-fuzz $(FUZZ_SECONDS)
 
+lint-c: all
+	@tools/packages.sh lint
+	git ls-files 'src/*.c' | grep -v /kernels/ | xargs clang-tidy --quiet -p $(BUILD)
+	cppcheck --quiet --std=c17 --enable=warning,portability --library=posix --error-exitcode=1 \
+	  --suppressions-list=tools/cppcheck.txt -I src -I include src
+
+coverage: packages
+	@tools/packages.sh lint
+	cmake -S . -B $(BUILD)-coverage -G Ninja -DCMAKE_BUILD_TYPE=Coverage -DCMAKE_C_FLAGS_COVERAGE="-O1 --coverage" $(CMAKE_FLAGS)
+	ninja -C $(BUILD)-coverage
+	ctest --test-dir $(BUILD)-coverage -L 'quick|cli|examples' || true
+	for room in src/*/; do echo "$$room $$(gcovr -r . --filter $$room $(BUILD)-coverage --print-summary -o /dev/null | sed -n 's/lines: //p')"; done
+
 format:
 	git ls-files '*.c' '*.h' | xargs clang-format -i
 
@@ -49,4 +64,4 @@ docs:
 	python3 tools/api_docs.py $(BUILD)/docs/api
 
 clean:
-	rm -rf $(BUILD) $(BUILD)-asan $(BUILD)-clang $(BUILD)-fuzz
+	rm -rf $(BUILD) $(BUILD)-asan $(BUILD)-clang $(BUILD)-fuzz $(BUILD)-coverage

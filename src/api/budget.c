@@ -98,7 +98,7 @@ static ptq_status measure_front(front *f, ptq_error *err)
     f->points = mem_array((size_t)f->path->n_steps + 1, sizeof *f->points);
     if (!f->points)
         return error_no_memory(err, 0, "a front");
-    point original;
+    point original = {0};
     if (f->needs_accuracy) {
         ptq_data_options data = j->options->data;
         data.split = "train";

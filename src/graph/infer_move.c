@@ -54,7 +54,7 @@ ptq_status infer_reshape(const graph *g, const node *n, infer_out *out, ptq_erro
     if (!shape_count(x, &total))
         return error_set(err, PTQ_SHAPE, "the input's shape is not known");
     for (int i = 0; i < rank; i++) {
-        if (dims[i] == 0 && i < x->rank && !n->attr.reshape.allow_zero)
+        if (i < x->rank && dims[i] == 0 && !n->attr.reshape.allow_zero)
             dims[i] = x->dim[i];
         if (dims[i] == -1 && unknown < 0) {
             unknown = i;
