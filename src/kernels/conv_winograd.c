@@ -19,9 +19,15 @@ enum {
     PARTS_PER_THREAD = 4,
 };
 
+typedef struct winograd_kernel {
+    const tile_kernel *tile;
+    winograd_input_fn *input;
+    winograd_output_fn *output;
+} winograd_kernel;
+
 typedef struct winograd_conv {
     conv base;
-    const tile_kernel *k;
+    const winograd_kernel *k;
     tile_finish_fn *finish;
     blob *packed;        /* [block][position][ic][channel of the block] */
     float *bias;         /* [channels of whole blocks] */
@@ -33,10 +39,12 @@ typedef struct winograd_conv {
     size_t part_bytes;   /* scratch of a part */
 } winograd_conv;
 
-static const tile_kernel *kernel_for(cpu_level level)
+static const winograd_kernel *kernel_for(cpu_level level)
 {
 #if defined(__x86_64__)
-    return level >= CPU_AVX512 ? &tile_f32_avx512 : NULL;
+    static const winograd_kernel avx512 = {&tile_f32_avx512, winograd_input_avx512,
+                                           winograd_output_avx512};
+    return level >= CPU_AVX512 ? &avx512 : NULL;
 #else
     (void)level;
     return NULL;
@@ -55,12 +63,13 @@ static bool is_plain_3x3(const conv_desc *d)
 static bool can(const conv_desc *d, cpu_level level)
 {
     enum { MIN_CHANNELS = 32 };
-    const tile_kernel *k = kernel_for(level);
+    const winograd_kernel *k = kernel_for(level);
     return k && d->math == CONV_F32 && !d->exact && !d->is_direct && is_plain_3x3(d) &&
            d->src.type == DTYPE_F32 && d->dst.type == DTYPE_F32 && d->out_scale <= 0 &&
-           k->finish(d) && d->src.dim[1] % WINOGRAD_LANES == 0 && d->src.dim[1] >= MIN_CHANNELS &&
-           d->dst.dim[1] >= MIN_CHANNELS && view_is_nhwc(&d->src, NULL) &&
-           view_is_nhwc(&d->dst, NULL) && view_count(&d->dst) > 0 && view_count(&d->src) > 0;
+           k->tile->finish(d) && d->src.dim[1] % WINOGRAD_LANES == 0 &&
+           d->src.dim[1] >= MIN_CHANNELS && d->dst.dim[1] >= MIN_CHANNELS &&
+           view_is_nhwc(&d->src, NULL) && view_is_nhwc(&d->dst, NULL) && view_count(&d->dst) > 0 &&
+           view_count(&d->src) > 0;
 }
 
 static void destroy(conv *base)
@@ -104,7 +113,7 @@ static void transform_weight(const float *w, float *to, int64_t plane)
 static int block_channels(const winograd_conv *c, int64_t block)
 {
     int64_t left = c->base.desc.dst.dim[1] - block * BLOCK;
-    return left > c->k->lanes ? BLOCK : c->k->lanes;
+    return left > c->k->tile->lanes ? BLOCK : c->k->tile->lanes;
 }
 
 typedef struct pack_job {
@@ -138,7 +147,7 @@ static ptq_status pack_weights(winograd_conv *c, const conv_weights *w, conv_con
         c->packed = blob_ref(found);
         return PTQ_OK;
     }
-    bool is_whole = layout[0] % c->k->lanes == 0;
+    bool is_whole = layout[0] % c->k->tile->lanes == 0;
     c->packed =
         is_whole ? blob_create_unset(c->base.packed_bytes) : blob_create(c->base.packed_bytes);
     if (!c->packed)
@@ -201,7 +210,7 @@ static ptq_status create(const conv_desc *d, const conv_weights *w, conv_context
         return error_no_memory(err, sizeof *c, "a convolution");
     c->base = (conv){.impl = &conv_winograd, .desc = *d};
     c->k = kernel_for(context->level);
-    c->finish = c->k->finish(d);
+    c->finish = c->k->tile->finish(d);
     ptq_status status = plan(c, err);
     if (status == PTQ_OK)
         status = make_channels(c, w, err);
@@ -246,7 +255,7 @@ static void transform_input(const winograd_conv *c, const piece *p)
     for (int64_t y = 0; y < p->n[0]; y++)
         for (int64_t x = 0; x < p->n[1]; x++, to += ic) {
             find_window(c, p, p->from[0] + y, p->from[1] + x, src);
-            winograd_input_avx512(src, to, p->count * ic, ic);
+            c->k->input(src, to, p->count * ic, ic);
         }
 }
 
@@ -254,10 +263,10 @@ static void transform_input(const winograd_conv *c, const piece *p)
 static void sum_block(const winograd_conv *c, const piece *p, int64_t block)
 {
     int64_t ic = c->base.desc.src.dim[1], run = 0;
-    int channels = block_channels(c, block), vectors = channels / c->k->lanes;
+    int channels = block_channels(c, block), vectors = channels / c->k->tile->lanes;
     const float *weight =
         (const float *)blob_data(c->packed) + block * WINOGRAD_POSITIONS * ic * BLOCK;
-    int64_t n_groups = (p->count + c->k->max_pixels - 1) / c->k->max_pixels;
+    int64_t n_groups = (p->count + c->k->tile->max_pixels - 1) / c->k->tile->max_pixels;
     tile_sum_args s = {.pixel_step = ic * (int64_t)sizeof(float),
                        .runs = &run,
                        .n_runs = 1,
@@ -270,7 +279,7 @@ static void sum_block(const winograd_conv *c, const piece *p, int64_t block)
             kernel_share(p->count, (int)g, (int)n_groups, &begin, &end);
             s.src = (const char *)(p->input + (i * p->count + begin) * ic);
             s.sums = p->sums + (i * p->count + begin) * channels;
-            c->k->sum[(vectors - 1) * c->k->max_pixels + end - begin - 1](&s);
+            c->k->tile->sum[(vectors - 1) * c->k->tile->max_pixels + end - begin - 1](&s);
         }
     }
 }
@@ -291,7 +300,7 @@ static void finish_row(const winograd_conv *c, const piece *p, int64_t block, in
         int64_t n = p->n[1] - x < MOST ? p->n[1] - x : MOST;
         const float *sums = p->sums + (y * p->n[1] + x) * channels;
         for (int64_t t = 0; t < n; t++)
-            winograd_output_avx512(
+            c->k->output(
                 sums + t * channels, p->count * channels, c->bias + block * BLOCK,
                 (float *[]){out[0] + t * TILE_SIZE * channels, out[1] + t * TILE_SIZE * channels},
                 channels);
