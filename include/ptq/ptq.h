@@ -317,6 +317,9 @@ typedef struct ptq_compare_options {
     ptq_precision
         precision_a; /* how each is run; AUTO: int8 for a Q/DQ model, else fp32. With one */
     ptq_precision precision_b; /* Q/DQ file for both, INT8 and FP32: integers against simulation */
+    const char *images; /* folder for the first 16 pictures (or `input`), painted: A's boxes on the
+                           left, B's on the right; or NULL */
+    bool force;         /* replace pictures there */
 } ptq_compare_options;
 PTQ_API_VOID void ptq_compare_options_init(ptq_compare_options *o);
 /* Tensor by tensor on the same inputs; with data also accuracy, speed and size side by side. */

@@ -3,6 +3,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "api/compare_images.h"
 #include "api/measure.h"
 #include "api/option_defaults.h"
 #include "api/run_input.h"
@@ -300,6 +301,26 @@ static ptq_status check_sizes(const sides *m, ptq_error *err)
                      m->model[0]->file->path, (int)size[0], m->model[1]->file->path, (int)size[1]);
 }
 
+static ptq_status paint(api_call *call, const sides *m, const ptq_compare_options *o,
+                        const compared_pictures *pictures, ptq_error *err)
+{
+    json_t *painted;
+    PTQ_TRY(compare_images(m->model, o, pictures, &call->env, &painted, err));
+    put(call->result, "images", painted);
+    put_text(call->result, "output", o->images);
+    return PTQ_OK;
+}
+
+static ptq_status paint_data(api_call *call, const sides *m, const ptq_compare_options *o,
+                             const dataset *d, ptq_error *err)
+{
+    char *paths[COMPARE_PICTURES];
+    compared_pictures first = {paths, 0};
+    for (; first.n < COMPARE_PICTURES && first.n < d->n_items; first.n++)
+        paths[first.n] = d->items[first.n].path;
+    return paint(call, m, o, &first, err);
+}
+
 static ptq_status compare_on_data(api_call *call, const sides *m, const ptq_compare_options *o,
                                   ptq_error *err)
 {
@@ -311,7 +332,9 @@ static ptq_status compare_on_data(api_call *call, const sides *m, const ptq_comp
     char text[256];
     put_text(call->result, "protocol", protocol_text(&p, text, sizeof text));
     put(call->config, "protocol", protocol_json(&p));
-    ptq_status status = compare_tensors(call, m, &p, NULL, err);
+    ptq_status status = o->images ? paint_data(call, m, o, p.data, err) : PTQ_OK;
+    if (status == PTQ_OK)
+        status = compare_tensors(call, m, &p, NULL, err);
     if (status == PTQ_OK)
         status = open_sessions(m, NULL, &call->env, s, err);
     if (status == PTQ_OK)
@@ -325,6 +348,9 @@ static ptq_status compare_on_input(api_call *call, const sides *m, const ptq_com
                                    ptq_error *err)
 {
     tensor_view input;
+    char *path = (char *)(uintptr_t)o->input;
+    if (o->images)
+        PTQ_TRY(paint(call, m, o, &(compared_pictures){&path, 1}, err));
     int size = model_image_size(static_one(m), o->data.image_size, &call->env);
     picture_form form = pictures_of(static_one(m)->clean);
     PTQ_TRY(run_input_load(o->input, size, &form, &input, err));

@@ -6,37 +6,10 @@
 #include "api/result.h"
 #include "base/file.h"
 #include "data/data_problem.h"
-#include "eval/paint.h"
 
 void ptq_detect_options_init(ptq_detect_options *o)
 {
     *o = (ptq_detect_options){.image_size = 640, .conf = 0.25, .iou = 0.45};
-}
-
-/* One model and how its boxes are called. */
-typedef struct looker {
-    session *session;
-    detector detector;
-    class_names names;
-} looker;
-
-static ptq_status open_looker(looker *l, ptq_model *m, const ptq_detect_options *o,
-                              const ptq_env *env, ptq_error *err)
-{
-    l->names = (class_names){(const char *const *)m->file->class_names, m->file->n_classes};
-    session_request request = {.graph = m->clean, .precision = o->precision, .detections = true};
-    PTQ_TRY(api_session(&request, env, &l->session, err));
-    PTQ_TRY(detector_open(&l->detector, l->session, err));
-    l->detector.size = model_image_size(m, o->image_size, env);
-    l->detector.rules.conf = (float)o->conf;
-    l->detector.rules.iou = o->iou;
-    return PTQ_OK;
-}
-
-static void close_looker(looker *l)
-{
-    detector_close(&l->detector);
-    session_destroy(l->session);
 }
 
 static ptq_status paint(const char *path, const char *output, const detection *dets, int n,
@@ -110,11 +83,11 @@ static ptq_status detect_pictures(ptq_model *m, const ptq_detect_options *o,
         PTQ_TRY(detect_outputs(pictures, o->out_dir, o->force, &outputs, err));
     }
     looker l = {0};
-    ptq_status status = open_looker(&l, m, o, &call->env, err);
+    ptq_status status = looker_open(&l, m, o, &call->env, err);
     put_int(call->config, "imgsz", l.detector.size);
     if (status == PTQ_OK)
         status = detect_all(&l, pictures, outputs, call, err);
-    close_looker(&l);
+    looker_close(&l);
     detect_outputs_free(outputs, pictures->n);
     return status;
 }

@@ -57,3 +57,22 @@ ptq_status detector_look(detector *d, image *picture, const detection **dets, in
     *dets = d->dets;
     return PTQ_OK;
 }
+
+ptq_status looker_open(looker *l, ptq_model *m, const ptq_detect_options *o, const ptq_env *env,
+                       ptq_error *err)
+{
+    l->names = (class_names){(const char *const *)m->file->class_names, m->file->n_classes};
+    session_request request = {.graph = m->clean, .precision = o->precision, .detections = true};
+    PTQ_TRY(api_session(&request, env, &l->session, err));
+    PTQ_TRY(detector_open(&l->detector, l->session, err));
+    l->detector.size = model_image_size(m, o->image_size, env);
+    l->detector.rules.conf = (float)o->conf;
+    l->detector.rules.iou = o->iou;
+    return PTQ_OK;
+}
+
+void looker_close(looker *l)
+{
+    detector_close(&l->detector);
+    session_destroy(l->session);
+}

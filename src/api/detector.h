@@ -5,6 +5,7 @@
 
 #include "api/model_handle.h"
 #include "eval/evaluate.h"
+#include "eval/paint.h"
 #include "formats/image.h"
 
 typedef struct detector {
@@ -26,5 +27,16 @@ void detector_close(detector *d);
  */
 PTQ_CHECKED ptq_status detector_look(detector *d, image *picture, const detection **dets, int *n,
                                      ptq_error *err);
+
+/* A model that looks at pictures, and how its boxes are called. */
+typedef struct looker {
+    session *session;
+    detector detector;
+    class_names names; /* the model's */
+} looker;
+
+PTQ_CHECKED ptq_status looker_open(looker *l, ptq_model *m, const ptq_detect_options *o,
+                                   const ptq_env *env, ptq_error *err);
+void looker_close(looker *l); /* also one that could not be opened */
 
 #endif

@@ -20,6 +20,21 @@ static const option INPUT_OPTIONS[] = {
     OPTIONS_END,
 };
 
+static const option PICTURE_OPTIONS[] = {
+    {.name = "images",
+     .type = OPTION_TEXT,
+     .offset = offsetof(compare_args, compare.images),
+     .value = "DIR",
+     .is_common = true,
+     .help = "paint the first 16 pictures there, the boxes of A on the left, of B on the right"},
+    {.name = "force",
+     .letter = 'f',
+     .type = OPTION_FLAG,
+     .offset = offsetof(compare_args, compare.force),
+     .help = "replace pictures that exist in that folder"},
+    OPTIONS_END,
+};
+
 static const option PRECISION_OPTIONS[] = {
     {.name = "precision-a",
      .type = OPTION_ENUM,
@@ -84,13 +99,14 @@ const command cmd_compare = {
              "accuracy, speed and size side by side. Two files that 'ptq eval', 'quantize' or "
              "'compare' printed with --json are set side by side as they are, if both were "
              "measured by one protocol.",
-    .examples = {"ptq compare yolov7.pt yolov7.int8.onnx --data coco.yaml --limit 100",
+    .examples = {"ptq compare yolov7.pt yolov7.int8.onnx --data coco.yaml --images both",
                  "ptq compare q.onnx q.onnx --precision-b fp32 --input street.jpg"},
     .groups = (const option_group[]){{"Data", DATA_OPTIONS, IN_COMPARE(data)},
                                      {"Data", BATCH_OPTIONS, IN_COMPARE(data)},
                                      {"Data", INPUT_OPTIONS, 0},
                                      {"Data", SPLIT_OPTIONS, IN_COMPARE(data)},
                                      {"Data", LIMIT_OPTIONS, IN_COMPARE(data)},
+                                     {"Pictures", PICTURE_OPTIONS, 0},
                                      {"Models", PRECISION_OPTIONS, 0},
                                      {"Models", MODEL_OPTIONS, offsetof(compare_args, load)},
                                      OPTIONS_END},

@@ -283,6 +283,10 @@ void text_compare(str *out, const report_view *view)
     const char *protocol = field_text(view->result, "protocol", NULL);
     if (protocol)
         str_addf(out, "protocol: %s\n", protocol);
+    const char *folder = field_text(view->result, "output", NULL);
+    if (folder)
+        str_addf(out, "pictures: %zu in %s, the first model on the left\n",
+                 json_array_size(field_at(view->result, "images")), folder);
 }
 
 static void print_baseline(str *out, const json_t *result)

@@ -60,9 +60,20 @@ json 'r["opset"] == 13 and r["nodes"] > 100'
 run compare "$model" f.onnx --input "$demo/images/val2017/000000000152.jpg" --json
 need_json
 json 'max(t["max_abs"] for t in r["tensors"]) < 1e-2'
-run compare "$model" q.onnx $data --limit 4 --json
+run compare "$model" q.onnx $data --limit 4 --images both --json
 need_json
 json 'len(r["models"]) == 2 and len(r["tensors"]) >= 10'
+json 'len(r["images"]) == 4 and all(len(x["detections"]) == 2 for x in r["images"])'
+[ -s both/000000000215.jpg ] || fail 'no picture with both models'
+python3 - both/000000000215.jpg <<'EOF' || fail 'not side by side'
+import struct, sys
+data, at = open(sys.argv[1], "rb").read(), 2
+while data[at + 1] != 0xC0: # the frame header of a baseline JPEG
+    at += 2 + struct.unpack(">H", data[at + 2:at + 4])[0]
+sys.exit(struct.unpack(">HH", data[at + 5:at + 9]) != (256, 320 + 8 + 320))
+EOF
+refuse 3 'exists; use --force' compare "$model" q.onnx --images both \
+    --input "$demo/images/val2017/000000000215.jpg"
 
 run run q.onnx --input "$demo/images/val2017/000000000152.jpg" --imgsz 320 --out-dir tensors --tap images --json
 need_json
