@@ -283,8 +283,18 @@ static json_t *row_json(const row *r, const row *base)
     return o;
 }
 
+/* Most of a large loss comes back where ranges and weights are searched for. */
+static void advise(const job *j, double drop)
+{
+    const double large = 0.01;
+    if (drop > large && strcmp(j->options->effort, "quick") == 0)
+        env_log(&j->call->env, PTQ_LOG_WARNING,
+                "int8 loses %.3f; --effort default takes longer and mostly wins it back", drop);
+}
+
 static void gate(job *j, double drop)
 {
+    advise(j, drop);
     json_t *verdict = json_object();
     double allowed = j->options->max_drop;
     bool pass = allowed < 0 || drop <= allowed;

@@ -80,6 +80,7 @@ run quantize "$yolox" --data "$photographs/data.yaml" --calib-images 16 --limit 
 expect_code 0
 # its depthwise layers lose much to one scale per tensor (docs/limits.md): that it runs is what is asked
 json '0 < r["int8"]["fidelity"] <= 1 and r["quantized_layers"] == 104'
+json 'any("--effort default" in w for w in d["warnings"])'
 run detect q.onnx list.txt --json
 need_json
 json 'sum(len(i["detections"]) for i in r["images"]) > 0'
