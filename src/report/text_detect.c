@@ -45,6 +45,6 @@ void text_detect(str *out, const report_view *view)
         str_addf(out, "  ... %zu more pictures: --json\n", n - MAX_PICTURES);
     double ms = field_number(view->result, "inference_ms");
     if (!isnan(ms))
-        str_addf(out, "%zu pictures, %.1f ms each\n", n, ms);
+        str_addf(out, n == 1 ? "%zu picture, %.1f ms\n" : "%zu pictures, %.1f ms each\n", n, ms);
     text_wrote(out, view);
 }
