@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* kernels/x86/sigmoid_avx512.h — sigmoids of five vectors side by side: the steps of one depend on
+/* kernels/x86/sigmoid_avx512.h — sigmoids of some vectors side by side: the steps of one depend on
  * each other, and the processor looks ahead too little to overlap them by itself. */
 #ifndef KERNELS_X86_SIGMOID_AVX512_H
 #define KERNELS_X86_SIGMOID_AVX512_H
@@ -11,17 +11,18 @@
 
 #include "kernels/x86/unroll.h"
 
-enum { JAM = 5 };
-#define JAM_EACH UNROLLED for (int i = 0; i < JAM; i++)
+enum { JAM_MAX = 6 }; /* of n everywhere */
+#define JAM_EACH UNROLLED for (int i = 0; i < n; i++)
 
 /* d = 1 + e^-y, by which sigmoid(y) = 1/d and silu(y) = y/d. 2^t is a polynomial of t's fraction
  * (minimax on [0,1), relative error 7.5e-8), scaled by its whole part. */
-static inline __attribute__((always_inline)) void jam_one_plus_exp(__m512 *d, const __m512 *y)
+static inline __attribute__((always_inline)) void jam_one_plus_exp(__m512 *d, const __m512 *y,
+                                                                   const int n)
 {
     static const float factors[] = {0.00187757667f, 0.00898934009f, 0.0558263181f,
                                     0.240153617f,   0.693153073f,   0.999999925f};
     enum { DEGREE = 5 };
-    __m512 t[JAM], fraction[JAM];
+    __m512 t[JAM_MAX], fraction[JAM_MAX];
     JAM_EACH t[i] = _mm512_mul_ps(y[i], _mm512_set1_ps(-1.44269504f));
     JAM_EACH fraction[i] = _mm512_reduce_ps(t[i], 0x01);
     JAM_EACH d[i] = _mm512_set1_ps(factors[0]);
@@ -31,39 +32,39 @@ static inline __attribute__((always_inline)) void jam_one_plus_exp(__m512 *d, co
     JAM_EACH d[i] = _mm512_add_ps(d[i], _mm512_set1_ps(1));
 }
 
-static inline __attribute__((always_inline)) void jam_sigmoid(__m512 *y)
+static inline __attribute__((always_inline)) void jam_sigmoid(__m512 *y, const int n)
 {
-    __m512 d[JAM];
-    jam_one_plus_exp(d, y);
+    __m512 d[JAM_MAX];
+    jam_one_plus_exp(d, y, n);
     JAM_EACH y[i] = _mm512_div_ps(_mm512_set1_ps(1), d[i]);
 }
 
-static inline __attribute__((always_inline)) void jam_silu(__m512 *y)
+static inline __attribute__((always_inline)) void jam_silu(__m512 *y, const int n)
 {
-    __m512 d[JAM];
-    jam_one_plus_exp(d, y);
+    __m512 d[JAM_MAX];
+    jam_one_plus_exp(d, y, n);
     JAM_EACH y[i] = _mm512_div_ps(y[i], d[i]);
 }
 
-/* n values; reads and writes none beyond them. */
-static inline void sigmoid_row_avx512(float *to, const float *from, int64_t n)
+/* All `values`; reads and writes none beyond them. */
+static inline void sigmoid_row_avx512(float *to, const float *from, int64_t values)
 {
-    enum { STEP = 16 * JAM };
+    enum { n = 5, STEP = 16 * n };
     float rest[STEP] = {0};
-    __m512 x[JAM];
+    __m512 x[n];
     int64_t at = 0;
-    for (; at + STEP <= n; at += STEP) {
+    for (; at + STEP <= values; at += STEP) {
         JAM_EACH x[i] = _mm512_loadu_ps(from + at + 16 * i);
-        jam_sigmoid(x);
+        jam_sigmoid(x, n);
         JAM_EACH _mm512_storeu_ps(to + at + 16 * i, x[i]);
     }
-    if (at == n)
+    if (at == values)
         return;
-    memcpy(rest, from + at, (size_t)(n - at) * sizeof *rest);
+    memcpy(rest, from + at, (size_t)(values - at) * sizeof *rest);
     JAM_EACH x[i] = _mm512_loadu_ps(rest + 16 * i);
-    jam_sigmoid(x);
+    jam_sigmoid(x, n);
     JAM_EACH _mm512_storeu_ps(rest + 16 * i, x[i]);
-    memcpy(to + at, rest, (size_t)(n - at) * sizeof *rest);
+    memcpy(to + at, rest, (size_t)(values - at) * sizeof *rest);
 }
 
 #endif

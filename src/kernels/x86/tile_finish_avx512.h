@@ -14,8 +14,8 @@ static inline __m512 tile_hard_swish(__m512 y)
     return _mm512_mul_ps(y, h);
 }
 
-static inline __attribute__((always_inline)) void tile_activate(__m512 *y, const unary_op op,
-                                                                __m512 alpha)
+static inline __attribute__((always_inline)) void tile_activate(__m512 *y, const int n,
+                                                                const unary_op op, __m512 alpha)
 {
     const __m512 zero = _mm512_setzero_ps();
     switch (op) {
@@ -27,10 +27,10 @@ static inline __attribute__((always_inline)) void tile_activate(__m512 *y, const
             _mm512_mask_mul_ps(y[i], _mm512_cmp_ps_mask(y[i], zero, _CMP_LT_OQ), y[i], alpha);
         return;
     case UNARY_SIGMOID:
-        jam_sigmoid(y);
+        jam_sigmoid(y, n);
         return;
     case UNARY_SILU:
-        jam_silu(y);
+        jam_silu(y, n);
         return;
     case UNARY_HARD_SWISH:
         JAM_EACH y[i] = tile_hard_swish(y[i]);
@@ -57,9 +57,18 @@ static inline __m256i tile_bf16(__m512 y)
     return _mm512_cvtepi32_epi16(_mm512_srli_epi32(rounded, 16));
 }
 
-/* Constants of a block's output. */
+/* What is known when compiled. */
+typedef struct tile_form {
+    unary_op op;
+    enum tile_output output;
+    int vectors;
+    bool is_full; /* every channel exists */
+} tile_form;
+
+/* Constants of a block. */
 typedef struct tile_target {
-    __m512 inverse_scale;
+    __m512 scale[TILE_MAX_VECTORS], bias[TILE_MAX_VECTORS]; /* of integer sums */
+    __m512 alpha, inverse_scale;
     __m512i zero;
     __mmask16 mask; /* channels that exist */
 } tile_target;
@@ -74,12 +83,11 @@ tile_store_bytes(char *dst, __m128i bytes, __mmask16 mask, const bool is_full)
         _mm_mask_storeu_epi8(dst, mask, bytes);
 }
 
-static inline __attribute__((always_inline)) void tile_store(char *dst, __m512 y,
-                                                             const enum tile_output output,
-                                                             const tile_target *o,
-                                                             const bool is_full)
+static inline __attribute__((always_inline)) void
+tile_store(char *dst, __m512 y, const tile_target *o, const tile_form form)
 {
-    switch (output) {
+    const bool is_full = form.is_full;
+    switch (form.output) {
     case TILE_I8: {
         __m512i code = tile_codes(y, o->inverse_scale, o->zero);
         tile_store_bytes(dst, _mm512_cvtsepi32_epi8(code), o->mask, is_full);
@@ -106,46 +114,73 @@ static inline __attribute__((always_inline)) void tile_store(char *dst, __m512 y
     }
 }
 
-/* Sixteen channels, from channel `from`, of all pixels. The last pixel may be done repeatedly. */
-static inline __attribute__((always_inline)) void tile_finish_vector(const tile_finish_args *a,
-                                                                     int from, const unary_op op,
-                                                                     const enum tile_output output,
-                                                                     const bool is_full)
+static inline int tile_output_bytes(enum tile_output output)
 {
     static const int bytes[] = {[TILE_I8] = 1, [TILE_U8] = 1, [TILE_F32] = 4, [TILE_BF16] = 2};
-    const tile_target o = {_mm512_set1_ps(a->inverse_scale), _mm512_set1_epi32(a->d->out_zero),
-                           (__mmask16)((1u << (a->n_channels - from) % 16) - 1)};
-    const __m512 alpha = _mm512_set1_ps(a->d->act.alpha);
-    const char *sums = (const char *)a->sums + from * 4;
-    char *dst = a->dst + from * bytes[output];
-    const int64_t dst_step = a->pixel_step, sums_step = a->block_channels * 4;
-    const int n_pixels = a->n_pixels;
+    return bytes[output];
+}
+
+/* The vectors of some pixels, from pixel p, side by side. */
+static inline __attribute__((always_inline)) void tile_finish_pixels(const tile_finish_args *a,
+                                                                     const tile_target *o,
+                                                                     const tile_form form, int p,
+                                                                     const int pixels)
+{
+    const int n = pixels * form.vectors, step = 16 * tile_output_bytes(form.output);
+    const int64_t sums_step = (int64_t)a->block_channels * 4;
+    const char *sums = (const char *)a->sums + p * sums_step;
+    char *dst = a->dst + p * a->pixel_step;
+    __m512 y[JAM_MAX];
 #if TILE_INTEGER_SUMS
-    const __m512 scale = _mm512_loadu_ps(a->scale + from), bias = _mm512_loadu_ps(a->bias + from);
-#endif
-    for (int p = 0; p < n_pixels; p += JAM) {
-        __m512 y[JAM];
-        int64_t at[JAM];
-        JAM_EACH at[i] = p + i < n_pixels ? p + i : n_pixels - 1;
-#if TILE_INTEGER_SUMS
-        JAM_EACH y[i] = _mm512_cvtepi32_ps(_mm512_load_si512(sums + at[i] * sums_step));
-        JAM_EACH y[i] = _mm512_fmadd_ps(y[i], scale, bias);
+    JAM_EACH y[i] = _mm512_cvtepi32_ps(
+        _mm512_load_si512(sums + i / form.vectors * sums_step + i % form.vectors * 64));
+    JAM_EACH y[i] = _mm512_fmadd_ps(y[i], o->scale[i % form.vectors], o->bias[i % form.vectors]);
 #else
-        JAM_EACH y[i] = _mm512_load_ps(sums + at[i] * sums_step);
+    JAM_EACH y[i] = _mm512_load_ps(sums + i / form.vectors * sums_step + i % form.vectors * 64);
 #endif
-        tile_activate(y, op, alpha);
-        JAM_EACH tile_store(dst + at[i] * dst_step, y[i], output, &o, is_full);
+    tile_activate(y, n, form.op, o->alpha);
+    JAM_EACH tile_store(dst + i / form.vectors * a->pixel_step + i % form.vectors * step, y[i], o,
+                        form);
+}
+
+/* Some vectors, from channel `from`, of all pixels. */
+static inline __attribute__((always_inline)) void
+tile_finish_vectors(const tile_finish_args *args, int from, const tile_form form)
+{
+    enum { ABREAST = JAM_MAX / TILE_MAX_VECTORS };
+    tile_finish_args a = *args; /* a copy, which no store through dst can change */
+    a.sums = (const char *)a.sums + from * 4;
+    a.dst += from * tile_output_bytes(form.output);
+    tile_target o = {.alpha = _mm512_set1_ps(a.d->act.alpha),
+                     .inverse_scale = _mm512_set1_ps(a.inverse_scale),
+                     .zero = _mm512_set1_epi32(a.d->out_zero),
+                     .mask = (__mmask16)((1u << (a.n_channels - from) % 16) - 1)};
+#if TILE_INTEGER_SUMS
+    UNROLLED for (int v = 0; v < form.vectors; v++)
+    {
+        o.scale[v] = _mm512_loadu_ps(a.scale + from + 16 * v);
+        o.bias[v] = _mm512_loadu_ps(a.bias + from + 16 * v);
     }
+#endif
+    int p = 0;
+    for (; p + ABREAST <= a.n_pixels; p += ABREAST)
+        tile_finish_pixels(&a, &o, form, p, ABREAST);
+    for (; p < a.n_pixels; p++)
+        tile_finish_pixels(&a, &o, form, p, 1);
 }
 
 static inline __attribute__((always_inline)) void
 tile_finish(const tile_finish_args *a, const unary_op op, const enum tile_output output)
 {
     int c = 0;
+    if (a->n_channels == TILE_MAX_CHANNELS) {
+        tile_finish_vectors(a, 0, (tile_form){op, output, TILE_MAX_VECTORS, true});
+        return;
+    }
     for (; c + 16 <= a->n_channels; c += 16)
-        tile_finish_vector(a, c, op, output, true);
+        tile_finish_vectors(a, c, (tile_form){op, output, 1, true});
     if (c < a->n_channels)
-        tile_finish_vector(a, c, op, output, false);
+        tile_finish_vectors(a, c, (tile_form){op, output, 1, false});
 }
 
 #define TILE_FINISH(op, output)                                                                    \
