@@ -132,6 +132,8 @@ static ptq_status insert(job *j, ptq_error *err)
     bool is_file = !j->options->simulate;
     if (status == PTQ_OK && j->target->on_codes && is_file)
         status = pass_spell_silu(j->quantized, err);
+    if (status == PTQ_OK && j->target->on_codes && is_file)
+        status = pass_pad_channels(j->quantized, err);
     if (status == PTQ_OK && j->target->is_half && is_file)
         status = pass_round_half(j->quantized, err);
     if (status == PTQ_OK) {

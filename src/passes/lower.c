@@ -117,6 +117,7 @@ ptq_status pass_lower(graph *g, const lower_options *options, ptq_error *err)
     lowering l = {.g = g, .n_outputs = graph_n_outputs(g), .without = options->without};
     PTQ_TRY(keep_tensors(g, options->keep, err));
     PTQ_TRY(graph_prune(g, err));
+    PTQ_TRY(pass_drop_padded_channels(g, err));
     PTQ_TRY(lower_to(&l, options, err));
     PTQ_TRY(graph_prune(g, err));
     return restore_outputs(g, l.n_outputs, err);
