@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Where bf16 goes. A convolution's input and output may each be f32 or bf16; operators that pass
- * values on take and give one type. A tensor becomes bf16 when it was made by a bf16 convolution
- * and reaches another one through such operators; whoever needs f32 of it reads a Cast. What
- * reaches no convolution, the head and its decode, is f32. */
+ * values on take and give one type. A tensor becomes bf16 when it was made by a bf16 convolution,
+ * or an integer one with float results, and reaches a bf16 one through such operators; whoever
+ * needs f32 of it reads a Cast. What reaches no convolution, the head and its decode, is f32. */
 #include <string.h>
 
 #include "base/mem.h"
@@ -69,6 +69,11 @@ static bool is_bf16_conv(const node *n)
     return n->op == GRAPH_OP_CONV && n->attr.conv.compute == COMPUTE_BF16;
 }
 
+static bool makes_bf16(const node *n)
+{
+    return is_bf16_conv(n) || (n->op == GRAPH_OP_QCONV && n->attr.conv.out_scale <= 0);
+}
+
 /* From the readers back to the makers. */
 static void mark_wanted(carriage *c)
 {
@@ -87,7 +92,7 @@ static void set_types(carriage *c)
 {
     for (int i = 0; i < graph_n_nodes(c->g); i++) {
         const node *n = graph_node_const(c->g, (node_id)i);
-        bool narrow = wants_outputs(c, n) && (is_bf16_conv(n) || carried_inputs(n) > 0);
+        bool narrow = wants_outputs(c, n) && (makes_bf16(n) || carried_inputs(n) > 0);
         for (int k = 0; k < carried_inputs(n); k++)
             narrow = narrow && is_bf16(c->g, n->inputs[k]);
         for (int k = 0; narrow && k < n->n_outputs; k++)

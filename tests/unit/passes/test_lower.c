@@ -337,6 +337,30 @@ static void casts_where_types_meet(void **state)
     graph_destroy(g);
 }
 
+/* What an integer convolution gives to one in bf16 alone is rounded as it is stored. */
+static void integers_give_bf16_to_its_reader(void **state)
+{
+    (void)state;
+    test_rng rng = {8};
+    graph *g;
+    test_plan p = {0};
+    assert_ok(graph_create(&g, &err));
+    tensor_id a = conv_act(g, "a", make_input(g, 4), 4, &rng), b = conv_act(g, "b", a, 4, &rng);
+    make_done(g, conv_act(g, "c", b, 4, &rng));
+    plan_layer(&p, "a", power(-3), -1, 1, &(float){power(-7)});
+    plan_layer(&p, "b", power(-3), -1, 1, &(float){power(-7)});
+    assert_ok(pass_insert_qdq(g, &p.plan, &err));
+    assert_ok(pass_lower(g, &(lower_options){.precision = PRECISION_INT8, .has_bf16 = true}, &err));
+    assert_ok(graph_verify(g, &err));
+    assert_true(expect_node(g, "a", GRAPH_OP_QCONV)->attr.conv.out_scale > 0);
+    assert_int_equal(graph_tensor(g, expect_node(g, "a", GRAPH_OP_QCONV)->outputs[0])->type,
+                     DTYPE_I8);
+    expect_node(g, "b", GRAPH_OP_QCONV);
+    assert_int_equal(graph_tensor(g, graph_find_tensor(g, "b.act"))->type, DTYPE_BF16);
+    assert_int_equal(count_ops(g, GRAPH_OP_CAST), 0);
+    graph_destroy(g);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -349,6 +373,7 @@ int main(void)
         cmocka_unit_test(simulation_folds_weights),
         cmocka_unit_test(half_precisions_mark_convolutions),
         cmocka_unit_test(casts_where_types_meet),
+        cmocka_unit_test(integers_give_bf16_to_its_reader),
     };
     return cmocka_run_group_tests_name("lower", tests, NULL, NULL);
 }
