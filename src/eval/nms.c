@@ -113,12 +113,23 @@ static bool is_safe(const float *row)
            fabsf(b.x2) < SAFE_COORDINATE && fabsf(b.y2) < SAFE_COORDINATE;
 }
 
+/* In vectors: most rows have none. */
+static int count_above(const float *row, int n_classes, float conf)
+{
+    int n = 0;
+    for (int j = 0; j < n_classes; j++)
+        n += row[5 + j] * row[4] > conf;
+    return n;
+}
+
 /* Every class above conf, ascending; `items` has room for all of them. Written so that the
  * compiler needs no branch: most classes of a row fail. */
 static size_t emit_all(const float *row, int n_classes, float conf, uint32_t first,
                        sort_item *items)
 {
     size_t n = 0;
+    if (count_above(row, n_classes, conf) == 0)
+        return 0;
     for (int j = 0; j < n_classes; j++) {
         float score = row[5 + j] * row[4];
         items[n].key = sort_key_float_down(score);
@@ -154,37 +165,9 @@ static size_t emit_only(const float *row, uint32_t first, sort_item *item)
     return 1;
 }
 
-/* All candidates in row and class order; *apart: classes cannot meet. */
-static ptq_status collect(nms *n, const predictions *p, const nms_options *o, size_t *n_items,
-                          bool *apart, ptq_error *err)
-{
-    int nc = p->n_classes;
-    size_t count = 0;
-    *apart = !o->agnostic;
-    for (int r = 0; r < p->n_rows; r++) {
-        const float *row = p->rows + (size_t)r * (size_t)(nc + 5);
-        if (!(row[4] > o->conf))
-            continue;
-        PTQ_TRY(reserve_items(n, count + (size_t)nc, err));
-        uint32_t first = (uint32_t)r * (uint32_t)nc;
-        size_t added;
-        if (nc == 1)
-            added = emit_only(row, first, n->items + count);
-        else if (o->multi_label)
-            added = emit_all(row, nc, o->conf, first, n->items + count);
-        else
-            added = emit_best(row, nc, o->conf, first, n->items + count);
-        if (added && !is_safe(row))
-            *apart = false;
-        count += added;
-    }
-    *n_items = count;
-    return PTQ_OK;
-}
-
-/* Drops, in place and in order, what cannot be among the best `wanted`: a histogram of the leading
- * 16 bits of the keys tells where they end. */
-static size_t drop_hopeless(nms *n, size_t n_items, size_t wanted)
+/* Drops, in place and in order, what cannot be among the best `wanted`, and raises *conf to what
+ * the rest is above: a histogram of the leading 16 bits of the keys tells where they end. */
+static size_t drop_hopeless(nms *n, size_t n_items, size_t wanted, float *conf)
 {
     if (n_items <= wanted)
         return n_items;
@@ -199,7 +182,44 @@ static size_t drop_hopeless(nms *n, size_t n_items, size_t wanted)
         n->items[kept] = n->items[i];
         kept += n->items[i].key >> 16 <= last;
     }
+    float below = sort_key_float((uint32_t)(last + 1) << 16);
+    if (below > 0 && below > *conf)
+        *conf = below;
     return kept;
+}
+
+/* The candidates in row and class order, without hopeless ones; *apart: classes cannot meet. */
+static ptq_status collect(nms *n, const predictions *p, const nms_options *o, size_t *n_items,
+                          bool *apart, ptq_error *err)
+{
+    enum { PATIENCE = 2 };
+    int nc = p->n_classes;
+    size_t count = 0, wanted = (size_t)o->max_nms, patience = PATIENCE * wanted;
+    float conf = o->conf;
+    *apart = !o->agnostic;
+    for (int r = 0; r < p->n_rows; r++) {
+        const float *row = p->rows + (size_t)r * (size_t)(nc + 5);
+        if (!(row[4] > o->conf))
+            continue;
+        PTQ_TRY(reserve_items(n, count + (size_t)nc, err));
+        uint32_t first = (uint32_t)r * (uint32_t)nc;
+        size_t added;
+        if (nc == 1)
+            added = emit_only(row, first, n->items + count);
+        else if (o->multi_label)
+            added = emit_all(row, nc, conf, first, n->items + count);
+        else
+            added = emit_best(row, nc, conf, first, n->items + count);
+        if (added && !is_safe(row))
+            *apart = false;
+        count += added;
+        if (count <= patience)
+            continue;
+        count = drop_hopeless(n, count, wanted, &conf);
+        patience = PATIENCE * (count > wanted ? count : wanted);
+    }
+    *n_items = drop_hopeless(n, count, wanted, &conf);
+    return PTQ_OK;
 }
 
 /* Only the selection std::max and std::min make, which differs from fmaxf() for NaN. */
@@ -279,7 +299,6 @@ ptq_status nms_run(nms *n, const predictions *p, const nms_options *options, con
     size_t n_items;
     bool apart;
     PTQ_TRY(collect(n, p, options, &n_items, &apart, err));
-    n_items = drop_hopeless(n, n_items, (size_t)options->max_nms);
     size_t n_lists = (size_t)p->n_classes;
     PTQ_TRY(reserve_rest(n, n_items, n_lists, (size_t)options->max_det, err));
     radix_sort(n->items, n->scratch, n_items);

@@ -28,6 +28,15 @@ static inline uint32_t sort_key_float_down(float f)
     return bits >> 31 ? bits : ~(bits | UINT32_C(1) << 31);
 }
 
+/* The number of a key. */
+static inline float sort_key_float(uint32_t key)
+{
+    uint32_t bits = key >> 31 ? key : ~key & UINT32_C(0x7fffffff);
+    float f;
+    memcpy(&f, &bits, sizeof f);
+    return f;
+}
+
 static inline uint64_t sort_key_double_down(double d)
 {
     uint64_t bits;
