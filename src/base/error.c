@@ -5,11 +5,11 @@
 #include <stdio.h>
 #include <string.h>
 
-ptq_status error_set_at(ptq_error *err, ptq_status status, const char *file, int line,
-                        const char *format, ...)
+void error_set_at(ptq_error *err, ptq_status status, const char *file, int line, const char *format,
+                  ...)
 {
     if (!err)
-        return status;
+        return;
     err->code = status;
     err->file = file;
     err->line = line;
@@ -17,7 +17,6 @@ ptq_status error_set_at(ptq_error *err, ptq_status status, const char *file, int
     va_start(args, format);
     vsnprintf(err->message, sizeof err->message, format, args);
     va_end(args);
-    return status;
 }
 
 void error_context(ptq_error *err, const char *format, ...)

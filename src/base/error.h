@@ -14,10 +14,12 @@
 #define PTQ_PRINTF(format_index, args_index)                                                       \
     __attribute__((format(printf, format_index, args_index)))
 
-#define error_set(err, status, ...) error_set_at((err), (status), __FILE__, __LINE__, __VA_ARGS__)
+/* An expression whose value compilers and analyzers see. */
+#define error_set(err, status, ...)                                                                \
+    (error_set_at((err), (status), __FILE__, __LINE__, __VA_ARGS__), (ptq_status)(status))
 
-ptq_status error_set_at(ptq_error *err, ptq_status status, const char *file, int line,
-                        const char *format, ...) PTQ_PRINTF(5, 6);
+void error_set_at(ptq_error *err, ptq_status status, const char *file, int line, const char *format,
+                  ...) PTQ_PRINTF(5, 6);
 
 /* Puts "<formatted>: " in front of the message. Returns err->code (PTQ_INTERNAL when err is NULL:
  * callers that need the code keep the status they have). */

@@ -125,7 +125,7 @@ ptq_status file_out_commit(file_out *out, ptq_error *err)
     if (good && out->temp_path)
         good = rename(out->temp_path, out->path) == 0;
     if (!good) {
-        error_set(err, PTQ_IO, "cannot write '%s': %s", out->path, strerror(errno));
+        (void)error_set(err, PTQ_IO, "cannot write '%s': %s", out->path, strerror(errno));
         file_out_abort(out);
         return PTQ_IO;
     }
@@ -151,7 +151,7 @@ ptq_status file_write(const char *path, const void *data, size_t size, ptq_error
     file_out out;
     PTQ_TRY(file_out_open(&out, path, err));
     if (size && fwrite(data, 1, size, out.stream) != size) {
-        error_set(err, PTQ_IO, "cannot write '%s': %s", path, strerror(errno));
+        (void)error_set(err, PTQ_IO, "cannot write '%s': %s", path, strerror(errno));
         file_out_abort(&out);
         return PTQ_IO;
     }

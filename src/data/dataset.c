@@ -192,7 +192,7 @@ ptq_status dataset_open(const char *yaml_path, const dataset_options *options, c
         d->yaml_path = arena_strdup(memory, yaml_path);
     }
     if (!d || !d->yaml_path) {
-        error_no_memory(err, sizeof *d, "a data set");
+        (void)error_no_memory(err, sizeof *d, "a data set");
         goto done;
     }
     scan s = {.d = d, .options = options, .env = env};
