@@ -18,11 +18,11 @@ typedef struct fitter {
     size_t size, rows;
     int *order;     /* position -> value of the patch, the strongest last: it is rounded first */
     double *factor; /* [size, size] lower: L with L L' = XX + damping, in that order */
-    float *target;  /* [size, rows]: W* */
+    float *target;  /* [size, rows]: W */
     float *errors;  /* [size, rows]: target minus codes */
     float *codes;   /* [size, rows] */
     float *carry;   /* [rows] */
-    float *top;     /* [rows]: largest |W*| */
+    float *top;     /* [rows]: largest |W| */
     double *cost;   /* [rows] */
     double *best;   /* [rows]: lowest cost so far */
     float *kept;    /* [size, rows] */
@@ -128,66 +128,12 @@ static bool factorize(fitter *f)
     return true;
 }
 
-/* ---------------------------------------------------------------- the best float weights */
-
-/* W E[e x'], in the order of positions. */
-static void noise_output(const fitter *f, float *z)
-{
-    const patch_sums *s = &f->in->stats->sums[PATCH_FIT];
-    size_t n = f->size, rows = f->rows;
-    memset(z, 0, n * rows * sizeof *z);
-    for (size_t p = 0; p < n; p++) {
-        size_t v = (size_t)f->order[p];
-        for (size_t i = 0; i < n; i++) {
-            /* the covariance of value and noise; a mean noise is the bias's affair */
-            double d =
-                (double)s->ex[i * n + v] / s->n - s->x[v] / s->n * ((s->x[i] - s->f[i]) / s->n);
-            for (size_t r = 0; r < rows; r++)
-                z[p * rows + r] += f->in->weight[r * n + i] * (float)d;
-        }
-    }
-}
-
-/* z becomes z (L L')^-1, by two triangular solves. */
-static void solve(const fitter *f, float *z)
+static void set_target(fitter *f)
 {
     size_t n = f->size, rows = f->rows;
-    for (size_t i = 0; i < n; i++) {
-        for (size_t k = 0; k < i; k++) {
-            float l = (float)f->factor[i * n + k];
-            for (size_t r = 0; r < rows; r++)
-                z[i * rows + r] -= l * z[k * rows + r];
-        }
-        float pivot = (float)(1 / f->factor[i * n + i]);
-        for (size_t r = 0; r < rows; r++)
-            z[i * rows + r] *= pivot;
-    }
-    for (size_t i = n; i-- > 0;) {
-        float pivot = (float)(1 / f->factor[i * n + i]);
-        for (size_t r = 0; r < rows; r++)
-            z[i * rows + r] *= pivot;
-        for (size_t k = 0; k < i; k++) {
-            float l = (float)f->factor[i * n + k];
-            for (size_t r = 0; r < rows; r++)
-                z[k * rows + r] -= l * z[i * rows + r];
-        }
-    }
-}
-
-/* target = W, less what suppresses the noise of the input. */
-static void set_target(fitter *f, bool suppress_noise)
-{
-    size_t n = f->size, rows = f->rows;
-    float *z = f->errors; /* scratch */
-    if (suppress_noise) {
-        noise_output(f, z);
-        solve(f, z);
-    }
-    memset(f->top, 0, rows * sizeof *f->top);
     for (size_t p = 0; p < n; p++)
         for (size_t r = 0; r < rows; r++) {
             float w = f->in->weight[r * n + (size_t)f->order[p]];
-            w -= suppress_noise ? z[p * rows + r] : 0;
             f->target[p * rows + r] = w;
             f->top[r] = fabsf(w) > f->top[r] ? fabsf(w) : f->top[r];
         }
@@ -322,23 +268,16 @@ ptq_status fit_weights(const fit_input *in, fitted_weights *out, ptq_error *err)
         st = choose_order(&f, err);
     if (st == PTQ_OK && !factorize(&f))
         st = error_set(err, PTQ_DATA, "the activations are not finite");
-    fitted_weights made[2] = {{0}};
-    for (int k = 0; k < 2 && st == PTQ_OK; k++) {
-        set_target(&f, k == 1);
+    if (st == PTQ_OK) {
+        set_target(&f);
         for (size_t r = 0; r < f.rows; r++)
             f.best[r] = -1;
         for (int i = 0; i < N_RANGES; i++) {
             round_all(&f, RANGES[i]);
             keep_best(&f, RANGES[i]);
         }
-        st = write_result(&f, &made[k], err);
+        st = write_result(&f, out, err);
     }
-    int best = made[1].error_after < made[0].error_after;
-    fitted_weights_clear(&made[!best]);
-    if (st == PTQ_OK)
-        *out = made[best];
-    else
-        fitted_weights_clear(&made[best]);
     clear(&f);
     return st;
 }

@@ -2,14 +2,13 @@
 /* quant/fit_weights.h — the 8-bit weights of a convolution that come closest to its float output,
  * given that its input is quantized.
  *
- * In three steps, all from second moments of the input (patch_stats.h):
- *  1. The float weights that fit best, or the given ones where that does not hold on CHECK images:
- * rounding noise of the input that the data does not share is suppressed (a Wiener filter): W* = W
- * - W E[e x'] E[x x']^-1.
- *  2. Codes by successive rounding: each rounding error is made up for by the weights still to be
+ * In two steps, both from second moments of the input (patch_stats.h):
+ *  1. Codes by successive rounding: each rounding error is made up for by the weights still to be
  *     rounded, as the inputs are correlated (Frantar et al., "GPTQ", 2022; the nearest-plane
  *     method), for several ranges per output channel, of which the best is kept.
- *  3. The bias that makes the mean output right (fast bias correction).
+ *  2. The bias that makes the mean output right (fast bias correction).
+ * Weights are not made smaller where the input is noisy: the squared error at the layer falls, but
+ * true values shrink too, and the network's answers move more (docs/accuracy.md).
  */
 #ifndef QUANT_FIT_WEIGHTS_H
 #define QUANT_FIT_WEIGHTS_H

@@ -62,7 +62,7 @@ size_t patch_stats_bytes(const graph *g, node_id id)
     if (!plain_conv(g, id))
         return SIZE_MAX;
     size_t n = patch_size(g, id);
-    return PATCH_SETS * n * 2 * (n * sizeof(float) + sizeof(double));
+    return n * ((PATCH_SETS + 1) * n * sizeof(float) + 2 * PATCH_SETS * sizeof(double));
 }
 
 void patch_layer_clear(patch_layer *l)
@@ -85,14 +85,16 @@ static bool patch_layer_init(patch_layer *l, const graph *g)
     l->size = (int)n;
     l->rows = (int)graph_tensor_const(g, conv->inputs[1])->shape.dim[0];
     for (int i = 0; i < PATCH_SETS; i++) {
-        l->sums[i] = (patch_sums){.xx = mem_array(n * n, sizeof(float)),
-                                  .ex = mem_array(n * n, sizeof(float)),
-                                  .x = mem_array(n, sizeof(double)),
-                                  .f = mem_array(n, sizeof(double)),
-                                  .we = mem_array((size_t)l->rows, sizeof(double))};
-        const patch_sums *s = &l->sums[i];
-        ok = ok && s->xx && s->ex && s->x && s->f && s->we;
+        patch_sums *s = &l->sums[i];
+        *s = (patch_sums){.xx = mem_array(n * n, sizeof(float)),
+                          .x = mem_array(n, sizeof(double)),
+                          .f = mem_array(n, sizeof(double))};
+        ok = ok && s->xx && s->x && s->f;
     }
+    patch_sums *check = &l->sums[PATCH_CHECK];
+    check->ex = mem_array(n * n, sizeof(float));
+    check->we = mem_array((size_t)l->rows, sizeof(double));
+    ok = ok && check->ex && check->we;
     return ok;
 }
 
@@ -157,7 +159,8 @@ static void add_products(const patch_sums *s, const collector *c, size_t n, size
         for (size_t k = 0; k < n; k += BLOCK) {
             const float *x = c->quantized + k * size, *e = c->error + k * size;
             add_block(s->xx + i * size, x, x, size, i, i);
-            add_block(s->ex + i * size, e, x, size, i, 0);
+            if (s->ex)
+                add_block(s->ex + i * size, e, x, size, i, 0);
         }
 }
 
@@ -195,7 +198,8 @@ static void add_samples(patch_layer *l, int set, const collector *c, size_t n)
         }
     s->n += (double)n;
     add_products(s, c, n, size);
-    add_output_errors(l, s, c, n);
+    if (s->we)
+        add_output_errors(l, s, c, n);
 }
 
 static double draw_fraction(uint64_t *state)

@@ -21,11 +21,11 @@ enum { PATCH_FIT, PATCH_CHECK, PATCH_SETS };
 typedef struct patch_sums {
     double n;
     float *xx;  /* [size, size], the upper triangle: x x' */
-    float *ex;  /* [size, size]: e x'. Not diagonal: where a picture is flat, rounding errs the same
-                   way everywhere */
+    float *ex;  /* [size, size]: e x', of CHECK alone. Not diagonal: where a picture is flat,
+                   rounding errs the same way everywhere */
     double *x;  /* [size] */
     double *f;  /* [size] */
-    double *we; /* [rows of the weight]: (W e)^2 */
+    double *we; /* [rows of the weight]: (W e)^2, of CHECK alone */
 } patch_sums;
 
 /* One convolution and the range of its input quantizer. */
