@@ -77,6 +77,7 @@ static ptq_status fit_weights_of(const improve_job *j, qplan *plan, const datase
                         .images = images,
                         .image_size = j->setup->image_size,
                         .n_images = n_images,
+                        .is_half = j->is_half,
                         .most_bytes = effort_of(j)->most_bytes,
                         .env = &j->call->env};
     PTQ_TRY(recover_weights(&in, *j->recovered, plan, &report, err));

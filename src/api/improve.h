@@ -14,6 +14,7 @@ typedef struct improve_job {
     quant_setup *setup; /* points of kept layers are marked */
     api_call *call;     /* reports go into its result */
     bool on_codes;      /* the target computes on unsigned codes throughout: nothing is fitted */
+    bool is_half;       /* the target's graphs are float16 */
     graph **recovered;  /* out: the cleaned graph with other weights, or untouched */
     graph **equalized;  /* out: that graph before its weights were fitted: float weights */
 } improve_job;

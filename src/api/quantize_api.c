@@ -107,6 +107,7 @@ static ptq_status make_plan(job *j, qplan *plan, ptq_error *err)
                         .setup = &j->setup,
                         .call = j->call,
                         .on_codes = j->target->on_codes,
+                        .is_half = j->target->is_half,
                         .recovered = &j->recovered,
                         .equalized = &j->equalized};
     ptq_status status = improve_plan(&work, plan, err);

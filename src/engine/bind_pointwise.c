@@ -213,7 +213,8 @@ ptq_status bind_quantize(builder *b, const node *n)
         PTQ_TRY(zero_operand(b, &views[3], is_quantize ? views[3].type : views[0].type,
                              &operands[2], &views[2]));
     kernel_family family = is_quantize ? KERNEL_QUANTIZE : KERNEL_DEQUANTIZE;
-    return build_kernel(b, &(kernel_request){family, {.axis = 0}, operands, views, 4});
+    kernel_param param = {.from_half = is_quantize && n->attr.axis.from_half};
+    return build_kernel(b, &(kernel_request){family, param, operands, views, 4});
 }
 
 ptq_status bind_batch_norm(builder *b, const node *n)

@@ -196,6 +196,7 @@ typedef struct axis_attr {
     int n_splits; /* SPLIT: given lengths, 0: equal parts, one per output */
     int64_t split[16];
     bool keep_dims;
+    bool from_half; /* QUANTIZE_LINEAR: rounds to float16 first, as its input is in the file */
 } axis_attr;
 
 /* REDUCE_*, ARG_*: over `axes`; none: over all, or nothing when `empty_is_none`. */

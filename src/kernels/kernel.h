@@ -265,9 +265,10 @@ typedef union kernel_param {
     triangle_param triangle;
     cumulate_param cumulate;
     scatter_param scatter;
-    int axis;      /* SOFTMAX, GATHER, GATHER_ELEMENTS, ONE_HOT; GATHER_ND: axes that go together;
-                      SUM_PRODUCT: axes of the output */
-    float epsilon; /* BATCH_NORM */
+    int axis;       /* SOFTMAX, GATHER, GATHER_ELEMENTS, ONE_HOT; GATHER_ND: axes that go together;
+                       SUM_PRODUCT: axes of the output */
+    float epsilon;  /* BATCH_NORM */
+    bool from_half; /* QUANTIZE: x is rounded to float16 first */
 } kernel_param;
 
 typedef struct kernel_args {

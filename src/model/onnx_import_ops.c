@@ -75,7 +75,12 @@ static ptq_status read_quantize(onnx_importer *im, const Onnx__NodeProto *src, n
             return error_set(err, PTQ_UNSUPPORTED, "output_dtype %s needs a zero point",
                              dtype_name(type));
     }
-    return read_axis(src, 1, n, err);
+    const onnx_constant *scale = src->n_input > 1 ? onnx_find_constant(im, src->input[1]) : NULL;
+    bool is_half = scale && scale->tensor && strcmp(scale->name, src->input[1]) == 0 &&
+                   scale->tensor->data_type == dtype_onnx(DTYPE_F16);
+    PTQ_TRY(read_axis(src, 1, n, err));
+    n->attr.axis.from_half = n->op == GRAPH_OP_QUANTIZE_LINEAR && is_half;
+    return PTQ_OK;
 }
 
 static ptq_status read_gemm(onnx_importer *im, const Onnx__NodeProto *src, node *n, ptq_error *err)

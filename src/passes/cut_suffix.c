@@ -65,6 +65,8 @@ static bool same_quantizer(cut *c, const node *a, const node *b)
         return false;
     if (a->op == GRAPH_OP_CLIP)
         return a->attr.clip.min == b->attr.clip.min && a->attr.clip.max == b->attr.clip.max;
+    if (a->op == GRAPH_OP_QUANTIZE_LINEAR && a->attr.axis.from_half != b->attr.axis.from_half)
+        return false;
     for (int i = 1; i < a->n_inputs; i++)
         if (!same_source(c, a->inputs[i], b->inputs[i]))
             return false;

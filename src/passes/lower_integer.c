@@ -134,7 +134,7 @@ ptq_status lower_integer_outputs(lowering *l, ptq_error *err)
             continue;
         node_id reader = sole_consumer(g, conv.outputs[0]);
         if (reader == NODE_NONE || graph_node_const(g, reader)->op != GRAPH_OP_QUANTIZE_LINEAR ||
-            !qnode_read(g, reader, &q) || !qnode_is_plain(&q))
+            !qnode_read(g, reader, &q) || !qnode_is_plain(&q) || q.from_half)
             continue;
         conv.attr.conv.out_scale = q.scale[0];
         conv.attr.conv.out_zero = qnode_zero(g, &q, 0);

@@ -23,6 +23,15 @@ static bool read_plain(const graph *g, node_id id, graph_op op, qnode *out)
            graph_node_const(g, id)->op == op && qnode_read(g, id, out) && qnode_is_plain(out);
 }
 
+/* Whether Q of what DQ makes gives the codes: (n*s)/s is within half an ulp of n, and rounding n*s
+ * to float16 moves it by 2^-11 at most. */
+static bool gives_back(const graph *g, const qnode *dq, const qnode *q)
+{
+    qnode rounded = *dq;
+    rounded.from_half = q->from_half;
+    return qnode_equal(g, &rounded, q);
+}
+
 /* Codes of `t` with the parameters `q`: what it was dequantized from, what a Q makes of it already,
  * or what a new Q makes. */
 static ptq_status codes_of(graph *g, tensor_id t, const qnode *q, tensor_id *out, ptq_error *err)
@@ -30,7 +39,7 @@ static ptq_status codes_of(graph *g, tensor_id t, const qnode *q, tensor_id *out
     qnode other;
     node_id dq = graph_producer(g, t), *readers;
     int n;
-    if (read_plain(g, dq, GRAPH_OP_DEQUANTIZE_LINEAR, &other) && qnode_equal(g, &other, q)) {
+    if (read_plain(g, dq, GRAPH_OP_DEQUANTIZE_LINEAR, &other) && gives_back(g, &other, q)) {
         *out = graph_node_const(g, dq)->inputs[0];
         return PTQ_OK;
     }
@@ -239,7 +248,7 @@ static void merge_equal(graph *g, bool *changed)
     }
 }
 
-/* Q(DQ(codes)) with equal parameters gives the codes: (n*s)/s is within half an ulp of n. */
+/* Q(DQ(codes)) with equal parameters gives the codes. */
 static void cancel_pairs(graph *g, bool *changed)
 {
     qnode a, b;
@@ -249,7 +258,7 @@ static void cancel_pairs(graph *g, bool *changed)
             graph_is_output(g, q->outputs[0]))
             continue;
         node_id dq = graph_producer(g, q->inputs[0]);
-        if (read_plain(g, dq, GRAPH_OP_DEQUANTIZE_LINEAR, &b) && qnode_equal(g, &a, &b))
+        if (read_plain(g, dq, GRAPH_OP_DEQUANTIZE_LINEAR, &b) && gives_back(g, &b, &a))
             replace_node(g, (node_id)i, graph_node_const(g, dq)->inputs[0], changed);
     }
 }

@@ -54,7 +54,8 @@ PTQ_CHECKED ptq_status pass_pad_channels(graph *g, ptq_error *err);
 /* The way back, for whoever does not need it. */
 PTQ_CHECKED ptq_status pass_drop_padded_channels(graph *g, ptq_error *err);
 /* Constants of the nodes that compute in float16 in a float16 file (all but graph_mark_tail's) get
- * values that float16 has, so that the graph says what such a file will say. */
+ * values that float16 has, and their quantizers round to float16 first: the graph says what such a
+ * file will say. */
 PTQ_CHECKED ptq_status pass_round_half(graph *g, ptq_error *err);
 /* Removes every Q/DQ pair; int8 weights become float again (code * scale). After insertion with
  * float_weights the result is the float graph exactly. */

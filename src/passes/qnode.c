@@ -91,6 +91,7 @@ bool qnode_read(const graph *g, node_id id, qnode *out)
         return false;
     code_range range;
     q.code_type = code_type_of(g, n, q.zero_id);
+    q.from_half = n->op == GRAPH_OP_QUANTIZE_LINEAR && n->attr.axis.from_half;
     if (!code_range_of(q.code_type, &range))
         return false;
     if (q.n_scales > 1) {
@@ -117,6 +118,7 @@ bool qnode_is_plain(const qnode *q)
 bool qnode_equal(const graph *g, const qnode *a, const qnode *b)
 {
     if (a->n_scales != b->n_scales || a->axis != b->axis || a->code_type != b->code_type ||
+        a->from_half != b->from_half ||
         memcmp(a->scale, b->scale, a->n_scales * sizeof *a->scale) != 0)
         return false;
     for (size_t i = 0; i < a->n_scales; i++)
@@ -220,7 +222,8 @@ ptq_status qnode_add(graph *g, const qnode_desc *d, tensor_id *out, ptq_error *e
     if (!name || !output)
         return error_no_memory(err, strlen(d->name), "a name");
     tensor_id inputs[3] = {d->x, d->like->scale_id, d->like->zero_id};
-    op_attr attr = {.axis = {.axis = d->like->axis < 0 ? 1 : d->like->axis}};
+    op_attr attr = {.axis = {.axis = d->like->axis < 0 ? 1 : d->like->axis,
+                             .from_half = d->op == GRAPH_OP_QUANTIZE_LINEAR && d->like->from_half}};
     int n_inputs = d->like->zero_id == TENSOR_NONE ? 2 : 3;
     PTQ_TRY(graph_add_op(g, d->op, name, n_inputs, inputs, &attr, output, out, err));
     if (d->op == GRAPH_OP_QUANTIZE_LINEAR)

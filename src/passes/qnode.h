@@ -13,6 +13,7 @@ typedef struct qnode {
     tensor_id scale_id;
     tensor_id zero_id; /* TENSOR_NONE: zero */
     dtype code_type;
+    bool from_half; /* a Q that rounds to float16 first */
 } qnode;
 
 /* false when the node is neither, or its scale or zero point is no constant of one value, or of one
@@ -21,7 +22,7 @@ bool qnode_read(const graph *g, node_id id, qnode *out);
 int32_t qnode_zero(const graph *g, const qnode *q, size_t channel);
 /* One scale, greater than zero and finite, for codes of 8 bits: commutes with data movement. */
 bool qnode_is_plain(const qnode *q);
-/* Same code type, axis, zero points and bitwise same scales. */
+/* Same code type, axis, zero points, rounding and bitwise same scales. */
 bool qnode_equal(const graph *g, const qnode *a, const qnode *b);
 
 /* The integer codes a quantizer may give. */

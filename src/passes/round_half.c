@@ -32,7 +32,9 @@ ptq_status pass_round_half(graph *g, ptq_error *err)
         return error_no_memory(err, n_nodes, "rounding to float16");
     ptq_status status = graph_mark_tail(g, is_tail, err);
     for (size_t i = 0; i < n_nodes && status == PTQ_OK; i++) {
-        const node *n = graph_node_const(g, (node_id)i);
+        node *n = graph_node(g, (node_id)i);
+        if (n->op == GRAPH_OP_QUANTIZE_LINEAR)
+            n->attr.axis.from_half = !is_tail[i];
         for (int k = 0; !is_tail[i] && k < n->n_inputs && status == PTQ_OK; k++)
             if (n->inputs[k] != TENSOR_NONE)
                 status = round_constant(g, n->inputs[k], err);

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "quant/half_plan.h"
 
 #define DAMPING 0.01
 static const float RANGES[] = {1, 0.95f, 0.9f, 0.85f, 0.8f, 0.7f, 0.6f};
@@ -26,7 +27,8 @@ typedef struct fitter {
     double *cost;   /* [rows] */
     double *best;   /* [rows]: lowest cost so far */
     float *kept;    /* [size, rows] */
-    float *amax;    /* [rows] */
+    float *tried;   /* [rows]: ranges */
+    float *amax;    /* [rows]: of those the best */
 } fitter;
 
 static void clear(fitter *f)
@@ -41,6 +43,7 @@ static void clear(fitter *f)
     mem_free(f->cost);
     mem_free(f->best);
     mem_free(f->kept);
+    mem_free(f->tried);
     mem_free(f->amax);
 }
 
@@ -58,8 +61,9 @@ static ptq_status allocate(fitter *f, ptq_error *err)
     f->cost = mem_array(f->rows, sizeof *f->cost);
     f->best = mem_array(f->rows, sizeof *f->best);
     f->amax = mem_array(f->rows, sizeof *f->amax);
+    f->tried = mem_array(f->rows, sizeof *f->tried);
     bool ok = f->order && f->factor && f->target && f->errors && f->codes && f->kept && f->carry &&
-              f->top && f->cost && f->best && f->amax;
+              f->top && f->cost && f->best && f->amax && f->tried;
     return ok ? PTQ_OK : error_no_memory(err, n * n * sizeof *f->factor, "a fit");
 }
 
@@ -141,10 +145,20 @@ static void set_target(fitter *f)
 
 /* ---------------------------------------------------------------- codes */
 
+static void try_range(fitter *f, float range)
+{
+    float highest = (float)((1 << (f->in->num_bits - 1)) - 1);
+    for (size_t r = 0; r < f->rows; r++) {
+        f->tried[r] = f->top[r] > 0 ? range * f->top[r] : highest;
+        if (f->in->is_half)
+            f->tried[r] = half_weight_scale(f->tried[r] / highest) * highest;
+    }
+}
+
 /* Rounds from the last position to the first. The cost |errors L|^2 is known column by column: at
  * column j all errors of later positions are known, and the code is chosen that, with them, leaves
  * least. */
-static void round_all(fitter *f, float range)
+static void round_all(fitter *f)
 {
     size_t n = f->size, rows = f->rows;
     float highest = (float)((1 << (f->in->num_bits - 1)) - 1);
@@ -160,7 +174,7 @@ static void round_all(fitter *f, float range)
                 f->carry[r] += l * e[r];
         }
         for (size_t r = 0; r < rows; r++) {
-            float scale = f->top[r] > 0 ? range * f->top[r] / highest : 1;
+            float scale = f->tried[r] / highest;
             float w = f->target[j * rows + r];
             float code = rintf((w + f->carry[r]) / scale);
             code = code > highest ? highest : code < -highest ? -highest : code;
@@ -172,14 +186,13 @@ static void round_all(fitter *f, float range)
     }
 }
 
-static void keep_best(fitter *f, float range)
+static void keep_best(fitter *f)
 {
-    float highest = (float)((1 << (f->in->num_bits - 1)) - 1);
     for (size_t r = 0; r < f->rows; r++) {
         if (f->best[r] >= 0 && f->cost[r] >= f->best[r])
             continue;
         f->best[r] = f->cost[r];
-        f->amax[r] = f->top[r] > 0 ? range * f->top[r] : highest;
+        f->amax[r] = f->tried[r];
         for (size_t j = 0; j < f->size; j++)
             f->kept[j * f->rows + r] = f->codes[j * f->rows + r];
     }
@@ -273,8 +286,9 @@ ptq_status fit_weights(const fit_input *in, fitted_weights *out, ptq_error *err)
         for (size_t r = 0; r < f.rows; r++)
             f.best[r] = -1;
         for (int i = 0; i < N_RANGES; i++) {
-            round_all(&f, RANGES[i]);
-            keep_best(&f, RANGES[i]);
+            try_range(&f, RANGES[i]);
+            round_all(&f);
+            keep_best(&f);
         }
         st = write_result(&f, out, err);
     }

@@ -31,6 +31,7 @@ typedef struct fit_input {
     const float *amax_before; /* [rows] */
     int rows;
     int num_bits; /* of the weights */
+    bool is_half; /* scales as half_plan.h wants them */
 } fit_input;
 
 PTQ_CHECKED ptq_status fit_weights(const fit_input *in, fitted_weights *out, ptq_error *err);

@@ -2,6 +2,7 @@
 #include "quant/half_plan.h"
 
 #include <math.h>
+#include <string.h>
 
 #include "base/half.h"
 #include "quant/fake_quant.h"
@@ -16,7 +17,14 @@ typedef struct widening {
     float smallest; /* scale wanted */
 } widening;
 
-static ptq_status round_range(float *amax, float most, widening *w, ptq_error *err)
+float half_weight_scale(float scale)
+{
+    int exponent;
+    float fraction = frexpf(scale, &exponent);
+    return ldexpf(ceilf(fraction * 16), exponent - 4);
+}
+
+static ptq_status round_range(float *amax, float most, bool is_weight, widening *w, ptq_error *err)
 {
     float scale = *amax / most;
     if (*amax <= AMAX_ZERO)
@@ -26,6 +34,7 @@ static ptq_status round_range(float *amax, float most, widening *w, ptq_error *e
         w->n++;
         scale = SMALLEST_NORMAL;
     }
+    scale = is_weight ? half_weight_scale(scale) : scale;
     scale = half_to_float(half_from_float(scale));
     if (isinf(scale))
         return error_set(err, PTQ_UNSUPPORTED, "a scale of %g is beyond float16", *amax / most);
@@ -38,9 +47,10 @@ static ptq_status round_quantizer(quantizer *q, const char *layer, const char *w
 {
     widening w = {0};
     float most = (float)fake_quant_highest(q->num_bits, q->is_unsigned);
+    bool is_weight = strcmp(what, "weight") == 0;
     ptq_status status = PTQ_OK;
     for (int i = 0; q->enabled && i < q->n_amax && status == PTQ_OK; i++)
-        status = round_range(&q->amax[i], most, &w, err);
+        status = round_range(&q->amax[i], most, is_weight, &w, err);
     if (status != PTQ_OK)
         error_context(err, "the %s quantizer of '%s'", what, layer);
     else if (w.n > 0)

@@ -66,15 +66,16 @@ static bool has_own_bias(const graph *g, const node *n)
            graph_consumers(g, n->inputs[2], readers, 2) == 1;
 }
 
-static ptq_status fit_layer(graph *g, const patch_layer *l, qplan_entry *e, json_t *report,
-                            ptq_error *err)
+static ptq_status fit_layer(graph *g, const patch_layer *l, qplan_entry *e, bool is_half,
+                            json_t *report, ptq_error *err)
 {
     const node *n = graph_node_const(g, l->node);
     fit_input in = {.stats = l,
                     .weight = blob_data(graph_tensor_const(g, n->inputs[1])->data),
                     .amax_before = e->weight.amax,
                     .rows = l->rows,
-                    .num_bits = e->weight.num_bits};
+                    .num_bits = e->weight.num_bits,
+                    .is_half = is_half};
     fitted_weights f;
     PTQ_TRY(fit_weights(&in, &f, err));
     bool is_better = f.error_after < f.error_before;
@@ -123,7 +124,8 @@ static ptq_status run_pass(const recover_input *in, graph *g, qplan *plan, const
         env_progress(in->env, "fitting weights", (size_t)i, (size_t)p->n);
         st = env_check_cancel(in->env, err);
         if (st == PTQ_OK)
-            st = fit_layer(g, &p->layers[i], &plan->entries[p->entries[i]], report, err);
+            st = fit_layer(g, &p->layers[i], &plan->entries[p->entries[i]], in->is_half, report,
+                           err);
     }
     env_progress(in->env, "fitting weights", 1, 1);
     for (int i = 0; i < p->n; i++)

@@ -14,6 +14,7 @@ typedef struct recover_input {
     const dataset *images; /* for calibration */
     int image_size;
     int n_images;      /* that patches are looked at in */
+    bool is_half;      /* scales of weights as half_plan.h wants them */
     size_t most_bytes; /* for the moments of a layer: the time grows with their power 1.5 */
     const ptq_env *env;
 } recover_input;

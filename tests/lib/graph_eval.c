@@ -357,6 +357,8 @@ static void run_quantizer(const call *c)
         size_t ch = n_scales == 1 ? 0 : i / inner % n_scales;
         float scale = (float)values_of(c, 1)[ch], x = (float)values_of(c, 0)[i];
         double zero = values_of(c, 2) ? values_of(c, 2)[ch] : 0;
+        if (c->n->op == GRAPH_OP_QUANTIZE_LINEAR && c->n->attr.axis.from_half)
+            x = half_to_float(half_from_float(x));
         out_values(c)[i] = c->n->op == GRAPH_OP_QUANTIZE_LINEAR
                                ? saturated(rint((double)(x / scale)) + zero, type)
                                : (double)((float)((double)x - zero) * scale);

@@ -260,6 +260,8 @@ void quantize_ref(const kernel_args *a, int part, int n_parts)
         memcpy(p, r.p, sizeof p);
         for (int64_t i = 0; i < r.n; i++) {
             float x = (float)view_load(p[0], a->t[0].type);
+            if (a->p.from_half)
+                x = half_to_float(half_from_float(x));
             float scale = (float)view_load(p[1], a->t[1].type);
             float code = rintf(x / scale);
             if (code != code)

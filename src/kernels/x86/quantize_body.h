@@ -4,12 +4,16 @@
 #include "kernels/kernel_list.h"
 #include "kernels/x86/simd_row.h"
 
+/* Elements quantized at a time: pixels of MAX_PLANES channels are more than a row's chunk. */
+enum { MAX_PLANES = 4, PLANE_CHUNK = 256, QUANTIZE_MOST = MAX_PLANES * PLANE_CHUNK };
+
 /* Scales and zero points of a row of codes; scale NULL: values stay as they are. */
 typedef struct code_scale {
     const float *scale;
     const float *zero;
     bool is_unsigned;
     bool is_single;
+    bool from_half;
 } code_scale;
 
 /* rint(x/scale) + zero, saturated, as whole floats. The true division makes the codes equal the
@@ -52,9 +56,14 @@ static inline void multiply_row(float *y, const float *x, const float *scale, co
     }
 }
 
-/* `is_single`: scale and zero point are the same for all elements. */
+/* `is_single`: scale and zero point are the same for all elements. At most QUANTIZE_MOST. */
 static inline void quantize_row(float *y, const float *x, const code_scale *s, int64_t n)
 {
+    float rounded[QUANTIZE_MOST];
+    if (s->from_half) {
+        row_round_f16(rounded, x, n);
+        x = rounded;
+    }
     if (s->is_single && s->scale[0] > 1e-30f && s->scale[0] < 1e30f)
         multiply_row(y, x, s->scale, s->zero, n, s->is_unsigned);
     else
@@ -114,7 +123,7 @@ void NAME(quantize_rows)(const kernel_args *a, int part, int n_parts)
     if (r.n <= SHORT && row_stride(a, 0) == 1 && is_one_value(a, 1) && is_one_value(a, 2)) {
         code_scale s = {row_load(a->t[1].data, a->t[1].type, 0, ROW_CHUNK, room[1]),
                         row_load(a->t[2].data, a->t[2].type, 0, ROW_CHUNK, room[2]),
-                        a->t[3].type == DTYPE_U8, true};
+                        a->t[3].type == DTYPE_U8, true, a->p.from_half};
         quantize_short_rows(a, &r, &s);
         return;
     }
@@ -125,7 +134,7 @@ void NAME(quantize_rows)(const kernel_args *a, int part, int n_parts)
             for (int k = 0; k < 3; k++)
                 in[k] = row_load(r.p[k] + i * rows_step(&r, k), a->t[k].type, row_stride(a, k), n,
                                  room[k]);
-            code_scale s = {in[1], in[2], a->t[3].type == DTYPE_U8, is_single};
+            code_scale s = {in[1], in[2], a->t[3].type == DTYPE_U8, is_single, a->p.from_half};
             quantize_row(room[3], in[0], &s, n);
             row_store(r.p[3] + i, a->t[3].type, room[3], n);
         }
@@ -161,7 +170,6 @@ void NAME(dequantize_rows)(const kernel_args *a, int part, int n_parts)
 
 /* Images of a few channels that come as planes and leave as pixels: [..., pixels, channels] with
  * the channels innermost in the output and outermost in the input. */
-enum { MAX_PLANES = 4, PLANE_CHUNK = 256 };
 
 static inline bool is_planar(const kernel_args *a)
 {
@@ -242,5 +250,6 @@ void NAME(quantize_planes)(const kernel_args *a, int part, int n_parts)
     float scale[MAX_PLANES * PLANE_CHUNK], zero[MAX_PLANES * PLANE_CHUNK];
     row_load(a->t[1].data, DTYPE_F32, 0, MAX_PLANES * PLANE_CHUNK, scale);
     row_load(a->t[2].data, a->t[2].type, 0, MAX_PLANES * PLANE_CHUNK, zero);
-    run_planes(a, &(code_scale){scale, zero, a->t[3].type == DTYPE_U8, true}, part, n_parts);
+    code_scale s = {scale, zero, a->t[3].type == DTYPE_U8, true, a->p.from_half};
+    run_planes(a, &s, part, n_parts);
 }

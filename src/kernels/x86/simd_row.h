@@ -91,6 +91,20 @@ static inline void row_to_u8(uint8_t *restrict to, const float *restrict from, i
         to[i] = (uint8_t)(int32_t)from[i];
 }
 
+/* To the nearest float16, ties to even: numbers below its normal ones are multiples of 2^-24, those
+ * from 65520 on are infinite. */
+static inline void row_round_f16(float *to, const float *from, int64_t n)
+{
+    for (int64_t i = 0; i < n; i++) {
+        float x = from[i], size = __builtin_fabsf(x);
+        uint32_t u = row_bits(x);
+        float normal = row_float((u + 0xfff + (u >> 13 & 1)) & ~0x1fffu);
+        float small = (x + 0.75f) - 0.75f;
+        normal = size < 65520.0f ? normal : x * __builtin_inff();
+        to[i] = size < 0x1p-14f ? small : normal;
+    }
+}
+
 /* n elements at p as floats: in place when they are floats, else in `room`. With stride 0 the one
  * element n times. */
 static inline const float *row_load(const char *p, dtype type, int64_t stride, int64_t n,

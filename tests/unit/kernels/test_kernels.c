@@ -166,6 +166,8 @@ static void pointwise_case(test_rng *rng, kernel_family family, kernel_case *c)
         a->p.binary = (binary_op)below(rng, BINARY_MIN + 1);
     if (family == KERNEL_BATCH_NORM)
         a->p.epsilon = 1e-3f;
+    if (family == KERNEL_QUANTIZE)
+        a->p.from_half = test_uniform(rng) < 0.5;
     for (int k = 0; k < a->n; k++)
         allocate(rng, &a->t[k], &c->memory[k]);
     tame_parameters(c, family);
@@ -362,11 +364,38 @@ static void each_family_ends_with_its_reference(void **state)
     }
 }
 
+/* numpy.float16 makes 2.5 of 2.5004 and 3.501953125 of 3.501; 65520 and what is above is infinite.
+ */
+static void float16_is_rounded_before_codes(void **state)
+{
+    (void)state;
+    enum { N = 4 };
+    float x[N] = {2.5004f, -2.5004f, 3.501f, 1e5f}, scale = 1;
+    int8_t zero = 0, y[N], want[2][N] = {{3, -3, 4, 127}, {2, -2, 4, 127}};
+    kernel_args a = {.n = 4};
+    void *data[4] = {x, &scale, &zero, y};
+    static const dtype types[4] = {DTYPE_F32, DTYPE_F32, DTYPE_I8, DTYPE_I8};
+    for (int k = 0; k < 4; k++) {
+        a.t[k] = view_dense(types[k], 1, (int64_t[]){N});
+        a.t[k].data = data[k];
+        if (k == 1 || k == 2)
+            a.t[k].stride[0] = 0;
+    }
+    for (int half = 0; half < 2; half++)
+        for (int fast = 0; fast < 2; fast++) {
+            a.p.from_half = half;
+            cpu_level level = fast ? cpu_best() : CPU_REF;
+            kernel_choose(KERNEL_QUANTIZE, &a, level)->run(&a, 0, 1);
+            assert_memory_equal(y, want[half], N);
+        }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_family_ends_with_its_reference),
         cmocka_unit_test(fast_kernels_agree_with_the_reference),
+        cmocka_unit_test(float16_is_rounded_before_codes),
     };
     return cmocka_run_group_tests_name("kernels", tests, NULL, NULL);
 }

@@ -140,6 +140,8 @@ static void reading_back_gives_the_graph(void **state)
     const float *want = expect_floats(g, "b.weight", 2),
                 *got = expect_floats(m->graph, "b.weight", 2);
     assert_memory_equal(want, got, 2 * sizeof *want);
+    assert_true(
+        expect_node(m->graph, "a.input_quantize", GRAPH_OP_QUANTIZE_LINEAR)->attr.axis.from_half);
     assert_ok(onnx_export(m->graph, second, &o, NULL, &err));
     char *a, *b;
     size_t n_a, n_b;

@@ -361,6 +361,41 @@ static void integers_give_bf16_to_its_reader(void **state)
     graph_destroy(g);
 }
 
+/* In a float16 graph the quantizers round first, and stay apart from the convolutions, which do
+ * not; they are merged and moved as ever. Biases of 2^-13 make the rounding matter. */
+static void float16_quantizers_round_first(void **state)
+{
+    (void)state;
+    graph *g = small_net(), *h;
+    test_plan p = {0};
+    size_t n;
+    plan_net(&p, -3, -3);
+    for (int i = 0; i < 2; i++) {
+        tensor_id bias = graph_find_tensor(g, i ? "b.bias" : "a.bias");
+        float *values = blob_data(graph_tensor(g, bias)->data);
+        for (int k = 0; k < 4; k++)
+            values[k] = rintf(values[k] * 16) / 16 + 0x1p-13f;
+    }
+    assert_ok(pass_insert_qdq(g, &p.plan, &err));
+    double *exact = graph_eval_random(g, 8, 5, &n);
+    assert_ok(pass_round_half(g, &err));
+    double *want = graph_eval_random(g, 8, 5, &n);
+    assert_true(eval_max_abs(exact, want, n) > 0);
+    double *got = eval_lowered(g, PRECISION_INT8, NULL, &h);
+    assert_true(eval_max_abs(want, got, n) == 0);
+    assert_int_equal(count_ops(h, GRAPH_OP_QCONV), 4);
+    assert_int_equal(count_ops(h, GRAPH_OP_QUANTIZE_LINEAR), 3); /* of the image, a and b */
+    assert_int_equal(count_ops(h, GRAPH_OP_DEQUANTIZE_LINEAR), 0);
+    assert_true(expect_node(h, "a", GRAPH_OP_QCONV)->attr.conv.out_scale == 0);
+    const node *cat = expect_node(h, "cat", GRAPH_OP_CONCAT);
+    assert_int_equal(graph_tensor(h, cat->outputs[0])->type, DTYPE_I8);
+    free(exact);
+    free(want);
+    free(got);
+    graph_destroy(g);
+    graph_destroy(h);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -374,6 +409,7 @@ int main(void)
         cmocka_unit_test(half_precisions_mark_convolutions),
         cmocka_unit_test(casts_where_types_meet),
         cmocka_unit_test(integers_give_bf16_to_its_reader),
+        cmocka_unit_test(float16_quantizers_round_first),
     };
     return cmocka_run_group_tests_name("lower", tests, NULL, NULL);
 }

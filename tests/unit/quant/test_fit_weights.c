@@ -46,12 +46,29 @@ static void errors_make_up_for_each_other(void **state)
     static const float weight[SIZE] = {1, 0.4f}, amax[1] = {1};
     fixture t;
     fill(&t, x, none, 4, weight);
-    fit_input in = {&t.layer, weight, amax, 1, 2};
+    fit_input in = {&t.layer, weight, amax, 1, 2, false};
     fitted_weights f;
     assert_ok(fit_weights(&in, &f, &err));
     assert_true(fabs(f.error_before - 0.4) < 1e-6);
     assert_true(f.error_after < 1e-6);
     assert_true(fabs((double)(f.weight[0] + f.weight[1]) - 1.4) < 1e-5);
+    fitted_weights_clear(&f);
+}
+
+/* For float16 the same with range 0.75, the next of four bits: (1, 1) gives 1.5 x, off by 0.1^2 of
+ * the mean square. */
+static void scales_of_float16_files_have_four_bits(void **state)
+{
+    (void)state;
+    static const float x[4][SIZE] = {{1, 1}, {2, 2}, {-1, -1}, {-2, -2}}, none[4][SIZE] = {{0}};
+    static const float weight[SIZE] = {1, 0.4f}, amax[1] = {1};
+    fixture t;
+    fill(&t, x, none, 4, weight);
+    fit_input in = {&t.layer, weight, amax, 1, 2, true};
+    fitted_weights f;
+    assert_ok(fit_weights(&in, &f, &err));
+    assert_true(f.amax[0] == 0.75f && f.weight[0] == 0.75f && f.weight[1] == 0.75f);
+    assert_true(fabs(f.error_after - 0.025) < 1e-6);
     fitted_weights_clear(&f);
 }
 
@@ -65,7 +82,7 @@ static void the_bias_takes_the_mean_error(void **state)
     static const float weight[SIZE] = {1, 1}, amax[1] = {1};
     fixture t;
     fill(&t, x, half, 4, weight);
-    fit_input in = {&t.layer, weight, amax, 1, 8};
+    fit_input in = {&t.layer, weight, amax, 1, 8, false};
     fitted_weights f;
     assert_ok(fit_weights(&in, &f, &err));
     assert_true(fabs((double)f.shift[0] + 1) < 0.02);
@@ -84,7 +101,7 @@ static void a_noisy_input_keeps_its_weight(void **state)
     static const float weight[SIZE] = {1, 1}, amax[1] = {1};
     fixture t;
     fill(&t, x, e, 4, weight);
-    fit_input in = {&t.layer, weight, amax, 1, 8};
+    fit_input in = {&t.layer, weight, amax, 1, 8, false};
     fitted_weights f;
     assert_ok(fit_weights(&in, &f, &err));
     assert_true(fabs((double)f.weight[0] - 1) < 0.01 && fabs((double)f.weight[1] - 1) < 0.01);
@@ -96,6 +113,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(errors_make_up_for_each_other),
+        cmocka_unit_test(scales_of_float16_files_have_four_bits),
         cmocka_unit_test(the_bias_takes_the_mean_error),
         cmocka_unit_test(a_noisy_input_keeps_its_weight),
     };

@@ -154,7 +154,7 @@ static void fitted_weights_move_less(void **state)
     graph *better;
     json_t *report;
     assert_ok(graph_copy(f.m->graph, &better, &err));
-    recover_input in = {&f.points, f.data, IMAGE_SIZE, N_IMAGES, SIZE_MAX, NULL};
+    recover_input in = {&f.points, f.data, IMAGE_SIZE, N_IMAGES, false, SIZE_MAX, NULL};
     assert_ok(recover_weights(&in, better, &f.plan, &report, &err));
     assert_int_equal(json_array_size(report), f.plan.n_entries);
     double sum_before = 0, sum_after = 0;
