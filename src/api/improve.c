@@ -64,7 +64,7 @@ static bool can_fit_weights(const improve_job *j)
 static bool has_budget(const improve_job *j)
 {
     const ptq_quantize_options *o = j->options;
-    return o->keep16 > 0 || o->max_ms > 0 || (o->max_drop >= 0 && can_fit_weights(j));
+    return o->keep16 > 0 || o->max_ms > 0 || (o->max_drop >= 0 && effort_of(j)->fit_images > 0);
 }
 
 static ptq_status fit_weights_of(const improve_job *j, qplan *plan, const dataset *images,

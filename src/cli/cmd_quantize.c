@@ -40,8 +40,10 @@ static const option GOAL_OPTIONS[] = {
      .max = 1,
      .preset = "no gate",
      .is_common = true,
-     .help = "allowed loss of mAP as a fraction (0.005): layers are kept in 16 bit until it is met "
-             "on the calibration images; exit code 1 when the evaluation exceeds it"},
+     .help =
+         "allowed loss of mAP as a fraction (0.005): exit code 1 when the evaluation exceeds it; "
+         "with an --effort above quick layers are kept in 16 bit until it is met on the "
+         "calibration images"},
     {.name = "metric",
      .type = OPTION_CHOICE,
      .offset = offsetof(quantize_args, quantize.metric),
