@@ -83,7 +83,7 @@ json 'len(r["outputs"]) >= 1'
 # what is fused changes nothing but the time
 for fusion in activation requantize movement concat winograd; do
     run run q.onnx --input "$demo/images/val2017/000000000152.jpg" --without $fusion --out-dir $fusion
-    python3 "$SOURCE/tests/lib/agree.py" tensors/output.npy $fusion/output.npy ||
+    python3 "$SOURCE/tests/lib/agree.py" decoded tensors/output.npy $fusion/output.npy ||
         fail "without $fusion the outputs differ"
 done
 

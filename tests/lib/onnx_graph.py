@@ -4,6 +4,8 @@
 
     onnx_graph.py same A.onnx B.onnx       the graphs are equal, byte for byte (metadata may differ)
     onnx_graph.py target NAME FILE.onnx    the quantizers are what the target wants (docs/targets.md)
+    onnx_graph.py kept NAME FILE.onnx N    N convolutions are quantized; the others are float, for tensorrt11
+                                           float16 without Casts around them
 
 Where Debian's python3-onnx is there, `target` also runs onnx.checker, if it knows the opset."""
 import struct
@@ -137,9 +139,25 @@ def check_target(target, path):
         require(checked.returncode == 0, "onnx.checker: " + checked.stderr[-300:])
 
 
+def check_kept(target, path, wanted):
+    file = File(path)
+    convs = [n for n in file.nodes if n.op == "Conv"]
+    n = sum(check_conv(file, node, target) for node in convs)
+    require(n == wanted, f"{wanted} quantized convolutions ({n})")
+    want = FLOAT16 if target == "tensorrt11" else FLOAT
+    for node in convs:
+        types = {file.constants[x].type for x in node.inputs[1:] if x in file.constants}
+        require(types <= {want}, f"weight and bias of {node.outputs[0]}: {types}")
+    # for tensorrt11 behind the input and in front of the decode of each level
+    casts = sum(node.op == "Cast" for node in file.nodes)
+    require(casts == (4 if target == "tensorrt11" else 0), f"{casts} Casts")
+
+
 def main():
     if sys.argv[1] == "same":
         require(graph_bytes(sys.argv[2]) == graph_bytes(sys.argv[3]), "the graphs are equal")
+    elif sys.argv[1] == "kept":
+        check_kept(sys.argv[2], sys.argv[3], int(sys.argv[4]))
     else:
         check_target(sys.argv[2], sys.argv[3])
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Runs an ONNX file in ONNX Runtime on a CPU, for the tests:
 //     node onnxruntime.mjs MODEL OUT_DIR INPUT.npy...
-// Each input gives OUT_DIR/<its name>.npy with the first output; float32 arrays in C order. The npm package
-// onnxruntime-node is looked for in the folder $ORT_HOME.
+// Each input gives OUT_DIR/<its name>.npy with the first output, and <its name>_1.npy and so on with the others;
+// float32 arrays in C order. The npm package onnxruntime-node is looked for in the folder $ORT_HOME.
 import fs from 'fs';
 import path from 'path';
 import { createRequire } from 'module';
@@ -37,5 +37,8 @@ const session = await ort.InferenceSession.create(model, { graphOptimizationLeve
 fs.mkdirSync(folder, { recursive: true });
 for (const file of inputs) {
   const outputs = await session.run({ [session.inputNames[0]]: readNpy(file) });
-  writeNpy(path.join(folder, path.basename(file)), outputs[session.outputNames[0]]);
+  session.outputNames.forEach((name, i) => {
+    const ending = i ? `_${i}.npy` : '.npy';
+    writeNpy(path.join(folder, path.basename(file, '.npy') + ending), outputs[name]);
+  });
 }
