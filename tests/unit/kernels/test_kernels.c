@@ -364,30 +364,52 @@ static void each_family_ends_with_its_reference(void **state)
     }
 }
 
-/* numpy.float16 makes 2.5 of 2.5004 and 3.501953125 of 3.501; 65520 and what is above is infinite.
- */
-static void float16_is_rounded_before_codes(void **state)
+/* The codes of `n` values with one scale, by the reference and by what is fastest here. */
+static void assert_codes(const float *x, float scale, bool from_half, int n, const int8_t *want)
 {
-    (void)state;
-    enum { N = 4 };
-    float x[N] = {2.5004f, -2.5004f, 3.501f, 1e5f}, scale = 1;
-    int8_t zero = 0, y[N], want[2][N] = {{3, -3, 4, 127}, {2, -2, 4, 127}};
-    kernel_args a = {.n = 4};
-    void *data[4] = {x, &scale, &zero, y};
+    float values[16];
+    int8_t zero = 0, y[16];
+    kernel_args a = {.n = 4, .p = {.from_half = from_half}};
+    void *data[4] = {values, &scale, &zero, y};
     static const dtype types[4] = {DTYPE_F32, DTYPE_F32, DTYPE_I8, DTYPE_I8};
+    assert_true(n <= 16);
+    memcpy(values, x, (size_t)n * sizeof *x);
     for (int k = 0; k < 4; k++) {
-        a.t[k] = view_dense(types[k], 1, (int64_t[]){N});
+        a.t[k] = view_dense(types[k], 1, (int64_t[]){n});
         a.t[k].data = data[k];
         if (k == 1 || k == 2)
             a.t[k].stride[0] = 0;
     }
-    for (int half = 0; half < 2; half++)
-        for (int fast = 0; fast < 2; fast++) {
-            a.p.from_half = half;
-            cpu_level level = fast ? cpu_best() : CPU_REF;
-            kernel_choose(KERNEL_QUANTIZE, &a, level)->run(&a, 0, 1);
-            assert_memory_equal(y, want[half], N);
-        }
+    for (int fast = 0; fast < 2; fast++) {
+        kernel_choose(KERNEL_QUANTIZE, &a, fast ? cpu_best() : CPU_REF)->run(&a, 0, 1);
+        assert_memory_equal(y, want, (size_t)n);
+    }
+}
+
+/* algorithms.md §1, "Worked": the codes of NVIDIA's guide, and three values next to a tie, where
+ * the quotient by the scale decides otherwise than the product with 127/amax (93, 65, 49). */
+static void codes_are_those_of_the_division(void **state)
+{
+    (void)state;
+    static const float guide[] = {.9817f, .8796f, .9921f, .4611f, .0832f,
+                                  .1784f, .3674f, .5676f, .3376f, .2119f};
+    assert_codes(guide, .9921f / 127, false, 10,
+                 (int8_t[]){126, 113, 127, 59, 11, 23, 47, 73, 43, 27});
+    static const float ties[][2] = {{12.110719680786133f, 8.916159629821777f},
+                                    {2.9036941528320312f, 1.4975744485855103f},
+                                    {7.4368414878845215f, 2.8400537967681885f}};
+    static const int8_t codes_of[] = {94, 66, 48};
+    for (int i = 0; i < 3; i++)
+        assert_codes(&ties[i][1], ties[i][0] / 127, false, 1, &codes_of[i]);
+}
+
+/* numpy.float16 makes 2.5 of 2.5004 and 3.501953125 of 3.501; 65520 and above are infinite. */
+static void float16_is_rounded_before_codes(void **state)
+{
+    (void)state;
+    static const float x[] = {2.5004f, -2.5004f, 3.501f, 1e5f};
+    assert_codes(x, 1, false, 4, (int8_t[]){3, -3, 4, 127});
+    assert_codes(x, 1, true, 4, (int8_t[]){2, -2, 4, 127});
 }
 
 int main(void)
@@ -395,6 +417,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_family_ends_with_its_reference),
         cmocka_unit_test(fast_kernels_agree_with_the_reference),
+        cmocka_unit_test(codes_are_those_of_the_division),
         cmocka_unit_test(float16_is_rounded_before_codes),
     };
     return cmocka_run_group_tests_name("kernels", tests, NULL, NULL);

@@ -47,9 +47,12 @@ static void rounding_is_half_to_even_then_clamped(void **state)
     assert_float_equal(one(q, 63.5f, -128.5f * .5f), -63.5f, 0);
     /* the product x * (127 / amax) decides near a tie, not the quotient x / (amax / 127) */
     q.narrow_range = false;
-    assert_float_equal(
-        rintf(one(q, 12.110719680786133f, 8.916159629821777f) * (127 / 12.110719680786133f)), 93,
-        0);
+    static const float ties[][3] = {{12.110719680786133f, 8.916159629821777f, 93},
+                                    {2.9036941528320312f, 1.4975744485855103f, 65},
+                                    {7.4368414878845215f, 2.8400537967681885f, 49}};
+    for (int i = 0; i < 3; i++)
+        assert_float_equal(rintf(one(q, ties[i][0], ties[i][1]) * (127 / ties[i][0])), ties[i][2],
+                           0);
 }
 
 static void odd_ranges(void **state)
