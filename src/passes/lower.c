@@ -55,18 +55,29 @@ static ptq_status lower_bf16(lowering *l, ptq_error *err)
     return lower_bf16_tensors(l, err);
 }
 
+/* Whether the file is a float16 one: its float layers have eleven bits, and bf16 has eight. */
+static bool is_float16(const graph *g)
+{
+    for (int i = 0; i < graph_n_nodes(g); i++) {
+        const node *n = graph_node_const(g, (node_id)i);
+        if (n->op == GRAPH_OP_QUANTIZE_LINEAR && n->attr.axis.from_half)
+            return true;
+    }
+    return false;
+}
+
 /* A quantized convolution that is no QCONV (weights with a zero point that int8 cannot absorb) is
  * simulated in f32: bf16 would round its codes. */
 static ptq_status lower_int8(lowering *l, bool has_bf16, ptq_error *err)
 {
-    bool is_quantized = has_op(l->g, GRAPH_OP_DEQUANTIZE_LINEAR);
+    bool wants_bf16 = has_bf16 && has_op(l->g, GRAPH_OP_DEQUANTIZE_LINEAR) && !is_float16(l->g);
     PTQ_TRY(lower_constants(l, true, err));
     PTQ_TRY(unless_left_out(l, FUSION_ACTIVATION, lower_activations, err));
     PTQ_TRY(unless_left_out(l, FUSION_MOVEMENT, lower_movement, err));
     PTQ_TRY(lower_integer_convs(l, err));
     PTQ_TRY(unless_left_out(l, FUSION_REQUANTIZE, lower_integer_outputs, err));
     PTQ_TRY(lower_constants(l, false, err));
-    if (!is_quantized || !has_bf16)
+    if (!wants_bf16)
         return PTQ_OK;
     set_compute(l->g, COMPUTE_BF16, true);
     return lower_bf16_tensors(l, err);

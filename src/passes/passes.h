@@ -77,7 +77,7 @@ typedef struct lower_options {
  *   BF16: convolutions compute in bf16 and image tensors between them are bf16;
  *   INT8: Q/DQ around convolutions become QCONV (integer), quantizers sink through Concat, MaxPool
  *         and nearest Resize and into the producing convolution; convolutions without Q/DQ compute
- *         in bf16 where `has_bf16`, else f32.
+ *         in bf16 where `has_bf16`, else and in float16 files in f32.
  * Activations are fused into convolutions in all of them. */
 PTQ_CHECKED ptq_status pass_lower(graph *g, const lower_options *options, ptq_error *err);
 

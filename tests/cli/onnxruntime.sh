@@ -47,7 +47,7 @@ quantize="quantize $model --imgsz 320 --calib-from ranges.json --no-eval -f --js
 run eval "$model" $data --no-rect --save-inputs inputs --json
 need_json
 
-# Single scores of the int8 files for TensorRT move by up to 0.15 in either runtime (docs/limits.md).
+# Single scores of the int8 files for TensorRT move by up to 0.16 in either runtime (docs/limits.md).
 for target in tensorrt10 tensorrt11 onnxruntime; do
     most=$([ $target = onnxruntime ] && echo 0.1 || echo 0.2)
     run $quantize --target $target -o $target.onnx

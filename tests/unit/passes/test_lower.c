@@ -324,6 +324,13 @@ static void casts_where_types_meet(void **state)
     test_plan p = {0};
     plan_layer(&p, "c", power(-3), -1, 1, &(float){power(-7)});
     assert_ok(pass_insert_qdq(g, &p.plan, &err));
+    assert_ok(graph_copy(g, &h, &err));
+    assert_ok(
+        pass_round_half(h, &err)); /* a float16 file: bf16 would have fewer bits than it says */
+    assert_ok(pass_lower(h, &(lower_options){.precision = PRECISION_INT8, .has_bf16 = true}, &err));
+    expect_node(h, "c", GRAPH_OP_QCONV);
+    assert_int_equal(expect_node(h, "a", GRAPH_OP_CONV)->attr.conv.compute, COMPUTE_F32);
+    graph_destroy(h);
     assert_ok(pass_lower(g, &(lower_options){.precision = PRECISION_INT8, .has_bf16 = true}, &err));
     assert_ok(graph_verify(g, &err));
     expect_node(g, "c", GRAPH_OP_QCONV);
