@@ -53,6 +53,7 @@ conv_desc bind_conv_desc(const builder *b, const node *n)
         d->x_zero = a->x_zero;
         d->out_scale = a->out_scale;
         d->out_zero = a->out_zero;
+        d->out_from_half = a->out_from_half;
         d->exact = b->options->exact;
     } else if (a->compute == COMPUTE_BF16 && has_bf16(b)) {
         d->math = CONV_BF16;

@@ -179,6 +179,7 @@ typedef struct conv_attr {
     int x_zero;
     float out_scale; /* 0: float output */
     int out_zero;
+    bool out_from_half; /* y is rounded to float16 before it becomes codes */
 } conv_attr;
 
 typedef struct pool_attr {

@@ -8,7 +8,8 @@
  *
  * Arithmetic, float:   y = act(sum x*w + bias)
  *             integer: y = act((sum (x-x_zero)*w) * (x_scale*w_scale[c]) + bias[c]), the sum exact;
- * then, when out_scale > 0, rint(y/out_scale) + out_zero saturated to the output's type.
+ * then, when out_scale > 0, rint(y/out_scale) + out_zero saturated to the output's type, y rounded
+ * to float16 first when out_from_half.
  */
 #ifndef KERNELS_CONV_H
 #define KERNELS_CONV_H
@@ -37,7 +38,8 @@ typedef struct conv_desc {
     int x_zero;
     float out_scale; /* 0: the result is stored as it is */
     int out_zero;
-    bool exact;     /* equal to the reference bit for bit (CONV_INT8) */
+    bool out_from_half; /* the result is rounded to float16 before it becomes codes */
+    bool exact;         /* equal to the reference bit for bit (CONV_INT8) */
     bool is_direct; /* CONV_F32: plain sums of products, not Winograd's, whose roundings differ */
     int threads;
 } conv_desc;

@@ -134,10 +134,13 @@ ptq_status lower_integer_outputs(lowering *l, ptq_error *err)
             continue;
         node_id reader = sole_consumer(g, conv.outputs[0]);
         if (reader == NODE_NONE || graph_node_const(g, reader)->op != GRAPH_OP_QUANTIZE_LINEAR ||
-            !qnode_read(g, reader, &q) || !qnode_is_plain(&q) || q.from_half)
+            !qnode_read(g, reader, &q) || !qnode_is_plain(&q))
+            continue;
+        if (q.from_half && conv.attr.conv.groups > 1) /* which only the reference could do */
             continue;
         conv.attr.conv.out_scale = q.scale[0];
         conv.attr.conv.out_zero = qnode_zero(g, &q, 0);
+        conv.attr.conv.out_from_half = q.from_half;
         conv.outputs = graph_node_const(g, reader)->outputs;
         graph_tensor(g, conv.outputs[0])->type = q.code_type;
         graph_remove_node(g, reader);

@@ -170,6 +170,8 @@ static void run_conv(const call *c)
         if (is_q)
             v *= (double)a->x_scale * scales[o];
         v = activated(v + (bias ? bias[o] : 0), a->act);
+        if (is_q && a->out_from_half)
+            v = (double)half_to_float(half_from_float((float)v));
         if (is_q && a->out_scale > 0)
             v = saturated(rint((double)((float)v / a->out_scale)) + a->out_zero, type);
         dst[i] = compute_rounded(v, a->compute == COMPUTE_F16_SIM ? a->compute : COMPUTE_F32);

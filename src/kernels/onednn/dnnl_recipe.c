@@ -57,7 +57,8 @@ bool dnnl_recipe_suits(const conv_desc *d)
                      : d->math == CONV_BF16 ? d->src.type == DTYPE_BF16
                                             : d->src.type == DTYPE_I8 || d->src.type == DTYPE_U8;
     bool is_int_dst = d->dst.type == DTYPE_I8 || d->dst.type == DTYPE_U8;
-    if (d->exact || !is_src_ok || !type_of(d->dst.type, &type) || is_int_dst != (d->out_scale > 0))
+    if (d->exact || d->out_from_half || !is_src_ok || !type_of(d->dst.type, &type) ||
+        is_int_dst != (d->out_scale > 0))
         return false;
     if (d->math != CONV_INT8 && is_int_dst)
         return false;

@@ -143,6 +143,8 @@ static double output_value(const ref_conv *c, const void *patch, int64_t oc)
         y = (float)(dot_f32(patch, c->weight + oc * c->depth, c->depth) + (double)c->bias[oc]);
     y = (float)unary_apply(&d->act, (double)y);
     if (d->out_scale > 0) {
+        if (d->out_from_half)
+            y = half_to_float(half_from_float(y));
         float code = rintf(y / d->out_scale);
         return code != code ? d->out_zero : (double)code + d->out_zero;
     }

@@ -68,7 +68,7 @@ typedef struct tile_form {
 /* Constants of a block. */
 typedef struct tile_target {
     __m512 scale[TILE_MAX_VECTORS], bias[TILE_MAX_VECTORS]; /* of integer sums */
-    __m512 alpha, inverse_scale;
+    __m512 alpha, inverse_scale;                            /* 1: divided already */
     __m512i zero;
     __mmask16 mask; /* channels that exist */
 } tile_target;
@@ -114,6 +114,16 @@ tile_store(char *dst, __m512 y, const tile_target *o, const tile_form form)
     }
 }
 
+/* In steps of the scale. By a true division: between float16 numbers ties are no rarity. Codes of
+ * infinities are saturated, too. */
+static inline __m512 tile_half_steps(__m512 y, float scale)
+{
+    const __m512 most = _mm512_set1_ps(1e9f);
+    __m512 half = _mm512_cvtph_ps(_mm512_cvtps_ph(y, _MM_FROUND_TO_NEAREST_INT));
+    __m512 steps = _mm512_div_ps(half, _mm512_set1_ps(scale));
+    return _mm512_max_ps(_mm512_min_ps(steps, most), _mm512_sub_ps(_mm512_setzero_ps(), most));
+}
+
 static inline int tile_output_bytes(enum tile_output output)
 {
     static const int bytes[] = {[TILE_I8] = 1, [TILE_U8] = 1, [TILE_F32] = 4, [TILE_BF16] = 2};
@@ -139,6 +149,8 @@ static inline __attribute__((always_inline)) void tile_finish_pixels(const tile_
     JAM_EACH y[i] = _mm512_load_ps(sums + i / form.vectors * sums_step + i % form.vectors * 64);
 #endif
     tile_activate(y, n, form.op, o->alpha);
+    if (a->d->out_from_half)
+        JAM_EACH y[i] = tile_half_steps(y[i], a->d->out_scale);
     JAM_EACH tile_store(dst + i / form.vectors * a->pixel_step + i % form.vectors * step, y[i], o,
                         form);
 }
@@ -152,7 +164,7 @@ tile_finish_vectors(const tile_finish_args *args, int from, const tile_form form
     a.sums = (const char *)a.sums + from * 4;
     a.dst += from * tile_output_bytes(form.output);
     tile_target o = {.alpha = _mm512_set1_ps(a.d->act.alpha),
-                     .inverse_scale = _mm512_set1_ps(a.inverse_scale),
+                     .inverse_scale = _mm512_set1_ps(a.d->out_from_half ? 1 : a.inverse_scale),
                      .zero = _mm512_set1_epi32(a.d->out_zero),
                      .mask = (__mmask16)((1u << (a.n_channels - from) % 16) - 1)};
 #if TILE_INTEGER_SUMS

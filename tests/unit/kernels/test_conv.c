@@ -295,7 +295,8 @@ static void int8_is_within_a_step(void **state)
         d.act = acts[i % N_ACTS];
         d.x_scale = 0.02f;
         d.x_zero = i % 2 ? 128 : 0;
-        d.out_scale = 0.011f;
+        d.out_from_half = i / 4 % 2;
+        d.out_scale = d.out_from_half ? 0x1.6p-7f : 0.011f;
         d.out_zero = i / 2 % 2 ? 3 : 0;
         judge(&d, &rng, 1, &total);
     }

@@ -39,10 +39,20 @@ static void scale_sums(const tile_finish_args *a, float *y)
     }
 }
 
-/* rint(y/scale) + zero, of eight; conv_tile has made sure that it fits 32 bits. */
-static __m256i codes_of(const float *y, __m256 inverse, __m256i zero)
+/* Rounded to float16, in steps of the scale, as the division makes them; infinities too. */
+static __m256 half_steps(__m256 y, float scale)
 {
-    __m256 code = _mm256_mul_ps(_mm256_load_ps(y), inverse);
+    const __m256 most = _mm256_set1_ps(1e9f);
+    __m256 half = _mm256_cvtph_ps(_mm256_cvtps_ph(y, _MM_FROUND_TO_NEAREST_INT));
+    __m256 steps = _mm256_div_ps(half, _mm256_set1_ps(scale));
+    return _mm256_max_ps(_mm256_min_ps(steps, most), _mm256_sub_ps(_mm256_setzero_ps(), most));
+}
+
+/* rint(y/scale) + zero, of eight; conv_tile has made sure that it fits 32 bits. */
+static __m256i codes_of(const conv_desc *d, const float *y, __m256 inverse, __m256i zero)
+{
+    __m256 code = d->out_from_half ? half_steps(_mm256_load_ps(y), d->out_scale)
+                                   : _mm256_mul_ps(_mm256_load_ps(y), inverse);
     return _mm256_add_epi32(_mm256_cvtps_epi32(code), zero);
 }
 
@@ -52,7 +62,7 @@ static void quantize(const tile_finish_args *a, const float *y, uint8_t *codes)
     __m256 inverse = _mm256_set1_ps(a->inverse_scale);
     __m256i zero = _mm256_set1_epi32(a->d->out_zero);
     for (int c = 0; c < a->block_channels; c += TILE_LANES) {
-        __m256i code = codes_of(y + c, inverse, zero);
+        __m256i code = codes_of(a->d, y + c, inverse, zero);
         __m128i words =
             _mm_packs_epi32(_mm256_castsi256_si128(code), _mm256_extracti128_si256(code, 1));
         __m128i bytes = a->d->dst.type == DTYPE_U8 ? _mm_packus_epi16(words, words)
