@@ -152,6 +152,27 @@ static void equals_the_literal_algorithm(void **state)
     }
 }
 
+/* More than 200 candidates for 100 places: the first are thinned out before the last are seen, some
+ * of which belong between them. Scores share few leading bits, which decide what is thinned out. */
+static void late_candidates_find_their_place(void **state)
+{
+    (void)state;
+    test_rng r = {2};
+    nms_options o = nms_options_evaluation();
+    o.max_nms = 100;
+    for (int n_rows = 60; n_rows < 160; n_rows++) {
+        float *rows = random_rows(&r, n_rows, 3, 4000);
+        for (int i = 0; i < n_rows; i++) {
+            rows[i * 8 + 4] = 1;
+            for (int j = 5; j < 8; j++)
+                rows[i * 8 + j] = (float)(0.5 + test_uniform(&r) / 64);
+        }
+        o.multi_label = n_rows % 4 != 0;
+        compare_with_literal(&(predictions){rows, n_rows, 3}, &o);
+        free(rows);
+    }
+}
+
 /* A box of class 0 at x = 4096 + 50 lies on a box of class 1 at x = 50 once that is moved: the
  * original suppresses it, and so do we. */
 static void far_boxes_meet_other_classes(void **state)
@@ -304,6 +325,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(equals_the_literal_algorithm),
+        cmocka_unit_test(late_candidates_find_their_place),
         cmocka_unit_test(far_boxes_meet_other_classes),
         cmocka_unit_test(strange_numbers_do_no_harm),
         cmocka_unit_test(yolov7_golden_image),
