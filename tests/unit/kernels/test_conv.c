@@ -304,6 +304,22 @@ static void int8_is_within_a_step(void **state)
     assert_true(total.n_different <= total.n / 200);
 }
 
+/* What float16 has no number for is infinite, and its code the last one of its sign. */
+static void float16_overflow_is_saturated(void **state)
+{
+    (void)state;
+    test_rng rng = {16};
+    difference total = {0};
+    for (int i = 0; i < N_GEOMETRIES; i++) {
+        conv_desc d = describe(&geometries[i], CONV_INT8, DTYPE_I8, i % 2 ? DTYPE_I8 : DTYPE_U8);
+        d.x_scale = 2e4f;
+        d.out_from_half = true;
+        d.out_scale = 1024;
+        judge(&d, &rng, 1, &total);
+    }
+    assert_true(total.n_different <= total.n / 200);
+}
+
 static void int8_to_float_agrees(void **state)
 {
     (void)state;
@@ -354,6 +370,7 @@ int main(void)
         cmocka_unit_test(f32_agrees),
         cmocka_unit_test(bf16_agrees),
         cmocka_unit_test(int8_is_within_a_step),
+        cmocka_unit_test(float16_overflow_is_saturated),
         cmocka_unit_test(int8_to_float_agrees),
         cmocka_unit_test(threads_change_nothing),
     };
