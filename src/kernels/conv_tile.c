@@ -525,28 +525,12 @@ static void run_copied(const tile_conv *c, const conv_run_args *a, int part, con
     }
 }
 
-/* Larger parts first, so that a late thread is waited for briefly: of each thread's share one part
- * is a half, one a quarter, two an eighth. */
-static void part_share(const tile_conv *c, int64_t units, int part, int64_t share[2])
-{
-    static const int until[PARTS_PER_THREAD + 1] = {0, 4, 6, 7, 8}; /* eighths of the units */
-    const int threads = c->base.desc.threads, round = part / threads;
-    if (c->base.n_parts != threads * PARTS_PER_THREAD) {
-        kernel_share(units, part, c->base.n_parts, &share[0], &share[1]);
-        return;
-    }
-    int64_t from = units * until[round] / 8, to = units * until[round + 1] / 8;
-    kernel_share(to - from, part % threads, threads, &share[0], &share[1]);
-    share[0] += from;
-    share[1] += from;
-}
-
 static bool run(const conv *base, const conv_run_args *a, int part)
 {
     const tile_conv *c = (const tile_conv *)base;
     const conv_desc *d = &base->desc;
     int64_t units = d->dst.dim[0] * (c->is_direct ? image_pixels(d) : d->dst.dim[2]), share[2];
-    part_share(c, units, part, share);
+    kernel_share(units, part, base->n_parts, &share[0], &share[1]);
     if (c->is_direct)
         run_direct(c, a, share[0], share[1]);
     else
