@@ -122,6 +122,17 @@ static ptq_status make_plan(job *j, qplan *plan, ptq_error *err)
     return status;
 }
 
+/* What only the target's file is to have. */
+static ptq_status suit_target(job *j, ptq_error *err)
+{
+    if (j->target->is_half)
+        return pass_round_half(j->quantized, err);
+    if (!j->target->on_codes)
+        return PTQ_OK;
+    PTQ_TRY(pass_spell_silu(j->quantized, err));
+    return pass_pad_channels(j->quantized, err);
+}
+
 static ptq_status insert(job *j, ptq_error *err)
 {
     qplan plan;
@@ -130,13 +141,8 @@ static ptq_status insert(job *j, ptq_error *err)
     ptq_status status = quant_setup_copy(&j->setup, from, &j->quantized, err);
     if (status == PTQ_OK)
         status = pass_insert_qdq(j->quantized, &plan, err);
-    bool is_file = !j->options->simulate;
-    if (status == PTQ_OK && j->target->on_codes && is_file)
-        status = pass_spell_silu(j->quantized, err);
-    if (status == PTQ_OK && j->target->on_codes && is_file)
-        status = pass_pad_channels(j->quantized, err);
-    if (status == PTQ_OK && j->target->is_half && is_file)
-        status = pass_round_half(j->quantized, err);
+    if (status == PTQ_OK && !j->options->simulate)
+        status = suit_target(j, err);
     if (status == PTQ_OK) {
         put_int(j->call->result, "quantized_layers", plan.n_entries);
         put(j->call->result, "kept_layers", quant_points_write_kept(&j->setup.points));

@@ -29,8 +29,8 @@ PTQ_CHECKED ptq_status lower_movement(lowering *l, ptq_error *err);
 /* A CONV of dequantized codes and dequantized constant codes becomes a QCONV with float output. */
 PTQ_CHECKED ptq_status lower_integer_convs(lowering *l, ptq_error *err);
 
-/* The Q that alone reads a QCONV becomes the QCONV's output; not one that rounds to float16 first.
- */
+/* The Q that alone reads a QCONV becomes the QCONV's output; not one that rounds to float16 first
+ * behind a grouped one. */
 PTQ_CHECKED ptq_status lower_integer_outputs(lowering *l, ptq_error *err);
 
 /* Tensors on the way from one COMPUTE_BF16 convolution to the next become bf16. */

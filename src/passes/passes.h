@@ -47,9 +47,9 @@ PTQ_CHECKED ptq_status pass_insert_qdq(graph *g, const qplan *plan, ptq_error *e
 /* A Silu from codes to codes becomes Sigmoid and Mul with the sigmoid in codes, too: the only form
  * that ONNX Runtime computes on codes. */
 PTQ_CHECKED ptq_status pass_spell_silu(graph *g, ptq_error *err);
-/* Images of 1 to 3 channels get channels of 0 up to four before their quantizer, and the codes of
- * the convolution that reads them weights of 0: ONNX Runtime's integer convolutions want whole
- * groups of four, and are several times as fast with them. */
+/* What a quantized convolution alone reads, in 1 to 3 channels (images), gets channels of 0 up to
+ * four before its quantizer, and the convolution's codes weights of 0: ONNX Runtime's integer
+ * convolutions want whole groups of four, and are several times as fast with them. */
 PTQ_CHECKED ptq_status pass_pad_channels(graph *g, ptq_error *err);
 /* The way back, for whoever does not need it. */
 PTQ_CHECKED ptq_status pass_drop_padded_channels(graph *g, ptq_error *err);

@@ -65,14 +65,14 @@ static void images_are_filled_up_to_four_channels(void **state)
     expect_padded(3, true);
 }
 
-static void whole_groups_and_inner_layers_stay(void **state)
+static void whole_groups_and_more_channels_stay(void **state)
 {
     (void)state;
     expect_padded(4, false);
     expect_padded(6, false);
 }
 
-/* A Pad of the picture's edges, or with other values, is nobody's to drop. */
+/* A Pad of the picture's edges is nobody's to drop. */
 static void other_paddings_stay(void **state)
 {
     (void)state;
@@ -92,7 +92,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(images_are_filled_up_to_four_channels),
-        cmocka_unit_test(whole_groups_and_inner_layers_stay),
+        cmocka_unit_test(whole_groups_and_more_channels_stay),
         cmocka_unit_test(other_paddings_stay),
     };
     return cmocka_run_group_tests_name("pad_channels", tests, NULL, NULL);
