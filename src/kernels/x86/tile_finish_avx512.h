@@ -119,7 +119,8 @@ tile_store(char *dst, __m512 y, const tile_target *o, const tile_form form)
 static inline __m512 tile_half_steps(__m512 y, float scale)
 {
     const __m512 most = _mm512_set1_ps(1e9f);
-    __m512 half = _mm512_cvtph_ps(_mm512_cvtps_ph(y, _MM_FROUND_TO_NEAREST_INT));
+    const __mmask16 all = 0xffff; /* unmasked, gcc's macro for builds without optimization warns */
+    __m512 half = _mm512_cvtph_ps(_mm512_maskz_cvtps_ph(all, y, _MM_FROUND_TO_NEAREST_INT));
     __m512 steps = _mm512_div_ps(half, _mm512_set1_ps(scale));
     return _mm512_max_ps(_mm512_min_ps(steps, most), _mm512_sub_ps(_mm512_setzero_ps(), most));
 }
