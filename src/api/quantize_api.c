@@ -129,6 +129,7 @@ static ptq_status suit_target(job *j, ptq_error *err)
         return pass_round_half(j->quantized, err);
     if (!j->target->on_codes)
         return PTQ_OK;
+    pass_decode_pixels_first(j->quantized);
     PTQ_TRY(pass_spell_silu(j->quantized, err));
     return pass_pad_channels(j->quantized, err);
 }

@@ -54,6 +54,7 @@ static const option RANKING_OPTIONS[] = {
     {.name = "memory",
      .type = OPTION_SIZE,
      .offset = offsetof(sensitivity_args, sensitivity.memory_bytes),
+     .value = "SIZE",
      .preset = "2G",
      .help = "for the tensors of an image that networks share"},
     {.name = "journal",

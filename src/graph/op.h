@@ -284,6 +284,8 @@ typedef struct decode_attr {
     int n_anchors;
     int n_values; /* no = 5 + classes */
     float stride;
+    bool pixels_first; /* a file that spells YOLO_DECODE out turns whole rows of anchors at its
+                          end, instead of single values at its beginning */
 } decode_attr;
 
 typedef union op_attr {

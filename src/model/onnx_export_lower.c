@@ -92,35 +92,56 @@ void onnx_export_space_to_depth(onnx_exporter *e, const node *n)
     onnx_node_int(e->w, concat, "axis", 1);
 }
 
-/* [B, na*no, ny, nx] -> [B, na, ny, nx, no]. A 0 in Reshape copies the dimension, so that the batch
- * may be open. */
-static onnx_node *add_view(onnx_exporter *e, const node *n, const char **view)
+static onnx_node *add_transpose(onnx_exporter *e, const char *base, const step *s, int rank,
+                                const int *perm, const char **y)
 {
+    onnx_node *t = add_step(e, base, s, y);
+    onnx_node_ints(e->w, t, "perm", rank, perm);
+    return t;
+}
+
+/* [B, na*no, ny, nx] -> [B, na, ny, nx, no], ending in the step `last`. A 0 in Reshape copies the
+ * dimension, so that the batch may be open. */
+static const char *add_rows(onnx_exporter *e, const node *n, step last)
+{
+    static const int to_rows[5] = {0, 1, 3, 4, 2};
     const shape *s = &graph_tensor_const(e->g, n->inputs[0])->shape;
     int64_t na = n->attr.decode.n_anchors, no = n->attr.decode.n_values;
     int64_t target[5] = {0, na, no, s->dim[2], s->dim[3]};
     const char *to = onnx_writer_ints(e->w, n->name, "/view", 5, target);
-    const char *x = onnx_export_tensor(e, n->inputs[0]);
-    return add_step(e, n->name, &(step){"Reshape", "/reshape", x, to, NULL}, view);
+    const char *x = onnx_export_tensor(e, n->inputs[0]), *rows;
+    add_step(e, n->name, &(step){"Reshape", "/reshape", x, to, NULL}, &last.a);
+    add_transpose(e, n->name, &last, 5, to_rows, &rows);
+    return rows;
 }
 
-static const int to_rows[5] = {0, 1, 3, 4, 2};
+/* [B, na*no, ny, nx] -> [B, ny*nx, na, no]: what channels-last memory holds already. */
+static const char *add_pixels(onnx_exporter *e, const node *n)
+{
+    static const int channels_last[4] = {0, 2, 3, 1};
+    const shape *s = &graph_tensor_const(e->g, n->inputs[0])->shape;
+    int64_t na = n->attr.decode.n_anchors, no = n->attr.decode.n_values;
+    int64_t target[4] = {0, s->dim[2] * s->dim[3], na, no};
+    const char *to = onnx_writer_ints(e->w, n->name, "/view", 4, target);
+    const char *x = onnx_export_tensor(e, n->inputs[0]);
+    add_transpose(e, n->name, &(step){"Transpose", "/transpose", x, NULL, NULL}, 4, channels_last,
+                  &x);
+    add_step(e, n->name, &(step){"Reshape", "/reshape", x, to, NULL}, &x);
+    return x;
+}
 
 void onnx_export_yolo_raw(onnx_exporter *e, const node *n)
 {
-    const char *view;
-    add_view(e, n, &view);
-    const char *y = onnx_export_tensor(e, n->outputs[0]);
-    onnx_node *t = add_step(e, n->name, &(step){"Transpose", "", view, NULL, y}, NULL);
-    onnx_node_ints(e->w, t, "perm", 5, to_rows);
+    add_rows(e, n, (step){"Transpose", "", NULL, NULL, onnx_export_tensor(e, n->outputs[0])});
 }
 
-/* stride * (cell - 0.5), [1,1,ny,nx,2], x first: added to 2*stride*sigmoid. */
+/* stride * (cell - 0.5), x first: added to 2*stride*sigmoid. */
 static ptq_status add_grid(onnx_exporter *e, const node *n, const char **grid, ptq_error *err)
 {
     const shape *s = &graph_tensor_const(e->g, n->inputs[0])->shape;
-    shape g = {.rank = 5, .dim = {1, 1, s->dim[2], s->dim[3], 2}};
     int64_t ny = s->dim[2], nx = s->dim[3];
+    shape g = n->attr.decode.pixels_first ? shape_make(4, (const int64_t[]){1, ny * nx, 1, 2})
+                                          : shape_make(5, (const int64_t[]){1, 1, ny, nx, 2});
     float *values = mem_array((size_t)(ny * nx), 2 * sizeof *values);
     if (!values)
         return error_no_memory(err, (size_t)(ny * nx) * 2 * sizeof *values, "a grid");
@@ -133,7 +154,7 @@ static ptq_status add_grid(onnx_exporter *e, const node *n, const char **grid, p
     return PTQ_OK;
 }
 
-/* 4 * anchor, [1,na,1,1,2]: times sigmoid squared. */
+/* 4 * anchor: times sigmoid squared. */
 static ptq_status add_anchors(onnx_exporter *e, const node *n, const char **anchors, ptq_error *err)
 {
     enum { MAX_ANCHORS = 64 };
@@ -146,7 +167,8 @@ static ptq_status add_anchors(onnx_exporter *e, const node *n, const char **anch
     float values[2 * MAX_ANCHORS];
     for (int i = 0; i < 2 * na; i++)
         values[i] = 4.0f * ((const float *)blob_data(t->data))[i];
-    shape s = {.rank = 5, .dim = {1, na, 1, 1, 2}};
+    shape s = n->attr.decode.pixels_first ? shape_make(4, (const int64_t[]){1, 1, na, 2})
+                                          : shape_make(5, (const int64_t[]){1, na, 1, 1, 2});
     *anchors = onnx_export_floats(e, n->name, "/anchors", &s, values);
     return PTQ_OK;
 }
@@ -155,16 +177,17 @@ static ptq_status add_anchors(onnx_exporter *e, const node *n, const char **anch
 ptq_status onnx_export_yolo_decode(onnx_exporter *e, const node *n, ptq_error *err)
 {
     onnx_writer *w = e->w;
-    const char *view, *rows, *s, *xy, *wh, *rest, *all, *grid = NULL, *anchors = NULL;
+    static const int anchors_first[4] = {0, 2, 1, 3};
+    const char *rows, *s, *xy, *wh, *rest, *all, *grid = NULL, *anchors = NULL;
+    int axis = n->attr.decode.pixels_first ? 3 : 4;
     shape scalar = {.rank = 0};
     float twice = 2.0f * n->attr.decode.stride;
     int64_t parts[3] = {2, 2, n->attr.decode.n_values - 4};
     PTQ_TRY(add_grid(e, n, &grid, err));
     PTQ_TRY(add_anchors(e, n, &anchors, err));
-    add_view(e, n, &view);
-    onnx_node *t =
-        add_step(e, n->name, &(step){"Transpose", "/transpose", view, NULL, NULL}, &rows);
-    onnx_node_ints(w, t, "perm", 5, to_rows);
+    rows = n->attr.decode.pixels_first
+               ? add_pixels(e, n)
+               : add_rows(e, n, (step){"Transpose", "/transpose", NULL, NULL, NULL});
     add_step(e, n->name, &(step){"Sigmoid", "/sigmoid", rows, NULL, NULL}, &s);
     const char *lengths = onnx_writer_ints(w, n->name, "/parts", 3, parts);
     onnx_node *split = add_step(e, n->name, &(step){"Split", "/xy", s, lengths, NULL}, &xy);
@@ -172,7 +195,7 @@ ptq_status onnx_export_yolo_decode(onnx_exporter *e, const node *n, ptq_error *e
     rest = onnx_writer_name(w, n->name, "/rest");
     onnx_node_output(w, split, wh);
     onnx_node_output(w, split, rest);
-    onnx_node_int(w, split, "axis", 4);
+    onnx_node_int(w, split, "axis", axis);
     const char *two_strides = onnx_export_floats(e, n->name, "/stride", &scalar, &twice);
     add_step(e, n->name, &(step){"Mul", "/xy/scaled", xy, two_strides, NULL}, &xy);
     add_step(e, n->name, &(step){"Add", "/xy/moved", xy, grid, NULL}, &xy);
@@ -180,7 +203,10 @@ ptq_status onnx_export_yolo_decode(onnx_exporter *e, const node *n, ptq_error *e
     add_step(e, n->name, &(step){"Mul", "/wh/scaled", wh, anchors, NULL}, &wh);
     all = onnx_writer_name(w, n->name, "/concat");
     onnx_node *concat = onnx_writer_node(w, "Concat", all, (const char *[]){xy, wh, rest}, 3, all);
-    onnx_node_int(w, concat, "axis", 4);
+    onnx_node_int(w, concat, "axis", axis);
+    if (n->attr.decode.pixels_first)
+        add_transpose(e, n->name, &(step){"Transpose", "/anchors_first", all, NULL, NULL}, 4,
+                      anchors_first, &all);
     int64_t flat[3] = {0, -1, n->attr.decode.n_values};
     const char *to = onnx_writer_ints(w, n->name, "/rows", 3, flat);
     const char *y = onnx_export_tensor(e, n->outputs[0]);

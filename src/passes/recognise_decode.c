@@ -4,8 +4,10 @@
  *
  * Matched from its end: Reshape(Concat(xy, wh, rest)) with xy, wh and rest parts of one
  * Split(Sigmoid(Transpose(Reshape(raw)))), xy any chain of multiplications by a number and one
- * addition of the grid, wh the same with one squaring and the anchors. Every constant is compared
- * with what the decode would compute; what differs stays as it is. */
+ * addition of the grid, wh the same with one squaring and the anchors. Our files for onnxruntime
+ * have the anchors behind the pixels until the end: Reshape(Transpose(Concat(xy, wh, rest))) and
+ * Split(Sigmoid(Reshape(Transpose(raw)))). Every constant is compared with what the decode would
+ * compute; what differs stays as it is. */
 #include <math.h>
 #include <string.h>
 
@@ -17,6 +19,7 @@ typedef struct head {
     tensor_id raw;    /* [B, na*no, ny, nx] */
     tensor_id xy, wh; /* the parts after Split */
     int64_t na, no, ny, nx;
+    bool pixels_first; /* [B, ny*nx, na, no] instead of [B, na, ny, nx, no] */
     float stride;
     float *anchors; /* na*2, owned */
 } head;
@@ -138,50 +141,87 @@ static const node *step_back(const graph *g, tensor_id id, graph_op op)
     return p == NODE_NONE || sole_consumer(g, id) == NODE_NONE ? NULL : graph_node_const(g, p);
 }
 
-/* Split(Sigmoid(Transpose(Reshape(raw)))) above the third part. */
-static bool read_front(const graph *g, const node *concat, head *h)
+static bool is_turn(const node *n, int rank, const int *perm)
+{
+    return n && n->attr.perm.rank == rank &&
+           memcmp(n->attr.perm.perm, perm, (size_t)rank * sizeof *perm) == 0;
+}
+
+/* Transpose(Reshape(raw)) that ends in `rows`. */
+static bool read_rows(const graph *g, tensor_id rows, head *h)
 {
     static const int to_rows[5] = {0, 1, 3, 4, 2};
-    const node *split = step_back(g, concat->inputs[2], GRAPH_OP_SPLIT);
-    if (!split || split->n_outputs != 3 || split->outputs[2] != concat->inputs[2] ||
-        (split->attr.axis.axis != 4 && split->attr.axis.axis != -1))
-        return false;
-    const node *sigmoid = step_back(g, split->inputs[0], GRAPH_OP_SIGMOID);
-    const node *turn = sigmoid ? step_back(g, sigmoid->inputs[0], GRAPH_OP_TRANSPOSE) : NULL;
+    const node *turn = step_back(g, rows, GRAPH_OP_TRANSPOSE);
     const node *view = turn ? step_back(g, turn->inputs[0], GRAPH_OP_RESHAPE) : NULL;
     int64_t target[5];
-    if (!view || turn->attr.perm.rank != 5 ||
-        memcmp(turn->attr.perm.perm, to_rows, sizeof to_rows) != 0 ||
-        !reshape_target(g, view, 5, target))
+    if (!view || !is_turn(turn, 5, to_rows) || !reshape_target(g, view, 5, target))
         return false;
-    const shape *first = &graph_tensor_const(g, split->outputs[0])->shape;
-    const shape *second = &graph_tensor_const(g, split->outputs[1])->shape;
-    *h = (head){.raw = view->inputs[0],
-                .xy = split->outputs[0],
-                .wh = split->outputs[1],
-                .na = target[1],
-                .no = target[2],
-                .ny = target[3],
-                .nx = target[4]};
+    *h = (head){
+        .raw = view->inputs[0], .na = target[1], .no = target[2], .ny = target[3], .nx = target[4]};
+    return true;
+}
+
+/* Reshape(Transpose(raw)) that ends in `rows`. */
+static bool read_pixels(const graph *g, tensor_id rows, head *h)
+{
+    static const int channels_last[4] = {0, 2, 3, 1};
+    const node *view = step_back(g, rows, GRAPH_OP_RESHAPE);
+    const node *turn = view ? step_back(g, view->inputs[0], GRAPH_OP_TRANSPOSE) : NULL;
+    int64_t target[4];
+    if (!is_turn(turn, 4, channels_last) || !reshape_target(g, view, 4, target))
+        return false;
+    const shape *raw = &graph_tensor_const(g, turn->inputs[0])->shape;
+    *h = (head){.raw = turn->inputs[0], .na = target[2], .no = target[3], .pixels_first = true};
+    h->ny = raw->dim[2];
+    h->nx = raw->dim[3];
+    return raw->rank == 4 && target[1] == h->ny * h->nx;
+}
+
+static bool is_last_axis(const node *n, const head *h)
+{
+    int axis = n->attr.axis.axis;
+    return axis == -1 || axis == (h->pixels_first ? 3 : 4);
+}
+
+static bool is_pair(const graph *g, tensor_id id, const head *h)
+{
+    const shape *s = &graph_tensor_const(g, id)->shape;
+    int last = h->pixels_first ? 3 : 4;
+    return s->rank == last + 1 && s->dim[last] == 2;
+}
+
+/* Split(Sigmoid(rows)) above the third part. */
+static bool read_front(const graph *g, const node *concat, bool pixels_first, head *h)
+{
+    const node *split = step_back(g, concat->inputs[2], GRAPH_OP_SPLIT);
+    if (!split || split->n_outputs != 3 || split->outputs[2] != concat->inputs[2])
+        return false;
+    const node *sigmoid = step_back(g, split->inputs[0], GRAPH_OP_SIGMOID);
+    if (!sigmoid || !(pixels_first ? read_pixels : read_rows)(g, sigmoid->inputs[0], h))
+        return false;
+    h->xy = split->outputs[0];
+    h->wh = split->outputs[1];
     bool sizes = h->na > 0 && h->na < 64 && h->no > 5 && h->no < 1 << 16 && h->ny > 0 &&
                  h->ny < 1 << 14 && h->nx > 0 && h->nx < 1 << 14;
-    return sizes && first->rank == 5 && first->dim[4] == 2 && second->rank == 5 &&
-           second->dim[4] == 2;
+    return sizes && is_last_axis(split, h) && is_last_axis(concat, h) && is_pair(g, h->xy, h) &&
+           is_pair(g, h->wh, h);
 }
 
 /* Whether the Reshape `id` ends a decode; h->anchors is set then. */
 static bool head_read(const graph *g, node_id id, head *h)
 {
+    static const int anchors_first[4] = {0, 2, 1, 3};
     const node *end = graph_node_const(g, id);
     int64_t rows[3];
     if (end->is_dead || end->op != GRAPH_OP_RESHAPE || !reshape_target(g, end, 3, rows))
         return false;
-    const node *concat = step_back(g, end->inputs[0], GRAPH_OP_CONCAT);
-    if (!concat || concat->n_inputs != 3 ||
-        (concat->attr.axis.axis != 4 && concat->attr.axis.axis != -1))
+    const node *turn = step_back(g, end->inputs[0], GRAPH_OP_TRANSPOSE);
+    if (turn && !is_turn(turn, 4, anchors_first))
         return false;
-    return read_front(g, concat, h) && rows[2] == h->no &&
-           (rows[1] == -1 || rows[1] == h->na * h->ny * h->nx) &&
+    const node *concat = step_back(g, (turn ? turn : end)->inputs[0], GRAPH_OP_CONCAT);
+    if (!concat || concat->n_inputs != 3 || !read_front(g, concat, turn != NULL, h))
+        return false;
+    return rows[2] == h->no && (rows[1] == -1 || rows[1] == h->na * h->ny * h->nx) &&
            read_xy(g, concat->inputs[0], h) && read_wh(g, concat->inputs[1], h);
 }
 
@@ -198,8 +238,16 @@ static ptq_status replace(graph *g, node_id id, const head *h, ptq_error *err)
     end->op = GRAPH_OP_YOLO_DECODE;
     end->inputs[0] = h->raw;
     end->inputs[1] = anchors;
-    end->attr = (op_attr){.decode = {(int)h->na, (int)h->no, h->stride}};
+    end->attr = (op_attr){.decode = {(int)h->na, (int)h->no, h->stride, h->pixels_first}};
     return PTQ_OK;
+}
+
+void pass_decode_pixels_first(graph *g)
+{
+    int n = graph_n_nodes(g);
+    for (int i = 0; i < n; i++)
+        if (graph_node(g, (node_id)i)->op == GRAPH_OP_YOLO_DECODE)
+            graph_node(g, (node_id)i)->attr.decode.pixels_first = true;
 }
 
 ptq_status pass_recognise_decode(graph *g, ptq_error *err)

@@ -26,22 +26,20 @@ static int count_decodes(const graph *g)
     return n;
 }
 
-static void a_spelled_out_head_is_recognised(void **state)
+static void assert_recognised(graph *g)
 {
-    (void)state;
     static const float strides[3] = {8, 16, 32};
     static const float first_anchors[3][2] = {{12, 16}, {36, 75}, {142, 110}};
-    model *m = load();
-    assert_ok(pass_recognise_decode(m->graph, &err));
-    assert_ok(graph_verify(m->graph, &err));
-    assert_int_equal(count_decodes(m->graph), 3);
+    assert_ok(pass_recognise_decode(g, &err));
+    assert_ok(graph_verify(g, &err));
+    assert_int_equal(count_decodes(g), 3);
     int level = 0;
-    for (int i = 0; i < graph_n_nodes(m->graph); i++) {
-        const node *n = graph_node_const(m->graph, (node_id)i);
+    for (int i = 0; i < graph_n_nodes(g); i++) {
+        const node *n = graph_node_const(g, (node_id)i);
         assert_true(n->op != GRAPH_OP_SPLIT && n->op != GRAPH_OP_POW);
         if (n->op != GRAPH_OP_YOLO_DECODE)
             continue;
-        const tensor *a = graph_tensor_const(m->graph, n->inputs[1]);
+        const tensor *a = graph_tensor_const(g, n->inputs[1]);
         const float *anchors = blob_data(a->data);
         assert_float_equal(n->attr.decode.stride, strides[level], 0);
         assert_int_equal(n->attr.decode.n_values, 13);
@@ -49,7 +47,32 @@ static void a_spelled_out_head_is_recognised(void **state)
         assert_float_equal(anchors[1], first_anchors[level][1], 1e-4);
         level++;
     }
+}
+
+static void a_spelled_out_head_is_recognised(void **state)
+{
+    (void)state;
+    model *m = load();
+    assert_recognised(m->graph);
     model_destroy(m);
+}
+
+static void a_head_with_pixels_first_is_recognised(void **state)
+{
+    (void)state;
+    char dir[512], path[600];
+    snprintf(path, sizeof path, "%s/pixels.onnx", test_temp_dir(dir));
+    model *m = load(), *again;
+    assert_recognised(m->graph);
+    onnx_export_options o = {.opset = 13, .image_size = 640, .batch = 1};
+    pass_decode_pixels_first(m->graph);
+    assert_ok(onnx_export(m->graph, path, &o, NULL, &err));
+    model_destroy(m);
+    assert_ok(model_load(path, NULL, NULL, &again, &err));
+    assert_ok(pass_fold_constants(again->graph, &err));
+    assert_recognised(again->graph);
+    model_destroy(again);
+    test_temp_remove(dir);
 }
 
 /* A head that adds another grid is no YOLO decode and must stay what it is. */
@@ -77,6 +100,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_spelled_out_head_is_recognised),
+        cmocka_unit_test(a_head_with_pixels_first_is_recognised),
         cmocka_unit_test(another_grid_is_left_alone),
     };
     return cmocka_run_group_tests_name("recognise_decode", tests, NULL, NULL);
