@@ -11,8 +11,8 @@
 #include "quant/range_facts.h"
 
 enum { CHANNEL_IMAGES = 8 };
-/* A remedy that brings less is not named. */
-#define LEAST_GAIN_DB 0.5
+/* A remedy that brings less is not named: measured gains lie up to 1.5 dB beside the predicted. */
+#define LEAST_GAIN_DB 1.0
 /* An outlier stands so many times above the second channel; channels are uneven when the largest
  * stands so many times above the median. */
 #define OUTLIER_RATIO 2.0
