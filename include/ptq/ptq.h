@@ -208,12 +208,14 @@ PTQ_API ptq_status ptq_calibrate(ptq_model *m, const ptq_calibrate_options *o, c
 
 /* What a written file gives. */
 typedef struct ptq_form_options {
-    int batch;        /* 1; -1: dynamic */
-    const char *head; /* "decoded": boxes and scores; "raw": the maps of each level; "nms":
-                         detections (image, x1, y1, x2, y2, class, score) */
-    double conf;      /* 0.25; lowest score of a detection, of head "nms" as what follows */
-    double iou;       /* 0.45 */
-    int max_det;      /* 100, per image */
+    int batch;          /* 1; -1: dynamic */
+    const char *head;   /* "decoded": boxes and scores; "raw": the maps of each level; "nms":
+                           detections (image, x1, y1, x2, y2, class, score) */
+    double conf;        /* 0.25; lowest score of a detection, of head "nms" as what follows */
+    double iou;         /* 0.45 */
+    int max_det;        /* 100, per image */
+    bool external_data; /* weights in a file of their own, "<output>.data"; a file that would pass
+                           2 GiB has them there in any case */
 } ptq_form_options;
 
 typedef struct ptq_quantize_options {

@@ -46,6 +46,7 @@ static void apply(const ptq_form_options *f, onnx_export_options *e, api_call *c
     e->nms = (nms_form){(float)f->conf, (float)f->iou, f->max_det};
     put_int(call->config, "batch", f->batch);
     put_text(call->config, "head", f->head);
+    e->external_data = f->external_data;
     if (e->head != HEAD_NMS)
         return;
     put_real(call->config, "conf", f->conf);
@@ -130,6 +131,7 @@ static void put_file(const form_job *job, const onnx_export_options *e, int n_no
     put(input, "shape", shape_json(&s));
     put(call->result, "input", input);
     put_text(call->result, "output", job->path);
+    put_bool(call->result, "external_data", e->external_data);
     put_int(call->result, "opset", e->opset);
     put_int(call->result, "nodes", n_nodes);
 }

@@ -66,7 +66,7 @@ static ptq_status run(const cli *c, const void *args, ptq_result **out, ptq_erro
         cli_default_output(c->operands[0], ".fp32.onnx", name, sizeof name);
         o.output = name;
     }
-    ptq_status st = cli_check_output(o.output, c->operands[0], o.force, err);
+    ptq_status st = cli_check_model_output(o.output, c->operands[0], o.force, &o.form, err);
     if (st)
         return st;
     ptq_model *model;

@@ -120,7 +120,7 @@ static ptq_status run(const cli *c, const void *args, ptq_result **out, ptq_erro
     bool needs_data = o.evaluate || !o.quant.calib_from;
     ptq_status st = needs_data ? cli_require("quantize", "--data FILE", o.data.yaml, err) : PTQ_OK;
     if (!st)
-        st = cli_check_output(o.output, c->operands[0], o.force, err);
+        st = cli_check_model_output(o.output, c->operands[0], o.force, &o.form, err);
     if (st)
         return st;
     ptq_model *model;

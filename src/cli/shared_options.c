@@ -186,6 +186,10 @@ const option FORM_OPTIONS[] = {
      .min = 1,
      .max = 1e6,
      .help = "detections of an image at most, with --head nms"},
+    {.name = "external-data",
+     .type = OPTION_FLAG,
+     .offset = offsetof(ptq_form_options, external_data),
+     .help = "weights in a file of their own, NAME.onnx.data, as always beyond 2 GiB"},
     OPTIONS_END,
 };
 
@@ -355,6 +359,17 @@ ptq_status cli_check_output(const char *path, const char *input, bool force, ptq
     if (access(folder, W_OK) != 0)
         return io_error(err, "cannot write", path, ": its folder is read-only");
     return PTQ_OK;
+}
+
+ptq_status cli_check_model_output(const char *path, const char *input, bool force,
+                                  const ptq_form_options *form, ptq_error *err)
+{
+    ptq_status status = cli_check_output(path, input, force, err);
+    if (status || !path || !form->external_data)
+        return status;
+    char data[4096];
+    snprintf(data, sizeof data, "%.4000s.data", path);
+    return cli_check_output(data, input, force, err);
 }
 
 void cli_default_output(const char *input, const char *suffix, char *out, size_t size)

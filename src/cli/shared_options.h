@@ -27,6 +27,9 @@ extern const char *const PRECISIONS[]; /* in the order of ptq_precision */
 /* PTQ_IO when something is there and may not be replaced, or its folder is missing; PTQ_USAGE when
  * `path` is the operand `input` itself. NULL paths pass. */
 ptq_status cli_check_output(const char *path, const char *input, bool force, ptq_error *err);
+/* Of an ONNX file: its external data, too, if it is to have some. */
+ptq_status cli_check_model_output(const char *path, const char *input, bool force,
+                                  const ptq_form_options *form, ptq_error *err);
 
 /* `input`'s file name without its suffix, and `suffix`: "a/yolov7.pt" gives "yolov7.int8.onnx". */
 void cli_default_output(const char *input, const char *suffix, char *out, size_t size);

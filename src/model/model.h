@@ -75,6 +75,8 @@ typedef struct onnx_export_options {
     head_form head;
     nms_form nms;                /* HEAD_NMS */
     const char *const *metadata; /* key, value, ... NULL-terminated; or NULL */
+    bool external_data;          /* weights in "<path>.data"; always where the file would pass
+                                    2 GiB */
 } onnx_export_options;
 
 /* Writes a cleaned graph (with or without Q/DQ). Silu, YoloDecode, SpaceToDepth ... are written as

@@ -216,7 +216,7 @@ static ptq_status write_file(const graph *g, const char *path, const onnx_export
     ptq_status status = e.w && e.names && e.is_written ? write_graph(&e, o, err)
                                                        : error_no_memory(err, n, "an ONNX file");
     if (status == PTQ_OK)
-        status = onnx_writer_save(e.w, path, err);
+        status = onnx_writer_save(e.w, path, o->external_data ? 0 : INT32_MAX, err);
     if (status == PTQ_OK && n_nodes)
         *n_nodes = onnx_writer_n_nodes(e.w);
     half_close(&e);

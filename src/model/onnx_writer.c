@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "model/onnx_writer.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 #include "base/arena.h"
@@ -345,15 +346,22 @@ void onnx_writer_port(onnx_writer *w, onnx_port port, const char *name, dtype ty
     append(w, port == ONNX_INPUT ? &w->inputs : &w->outputs, v);
 }
 
-void onnx_writer_metadata(onnx_writer *w, const char *key, const char *value)
+static Onnx__StringStringEntryProto *entry(onnx_writer *w, const char *key, const char *value)
 {
     Onnx__StringStringEntryProto *e = take(w, 1, sizeof *e);
     if (!e)
-        return;
+        return NULL;
     onnx__string_string_entry_proto__init(e);
     e->key = copy_text(w, key);
     e->value = copy_text(w, value);
-    append(w, &w->metadata, e);
+    return e;
+}
+
+void onnx_writer_metadata(onnx_writer *w, const char *key, const char *value)
+{
+    Onnx__StringStringEntryProto *e = entry(w, key, value);
+    if (e)
+        append(w, &w->metadata, e);
 }
 
 /* ---- saving ---- */
@@ -384,11 +392,8 @@ static void assemble(onnx_writer *w)
     w->model.n_metadata_props = w->metadata.n;
 }
 
-ptq_status onnx_writer_save(onnx_writer *w, const char *path, ptq_error *err)
+static ptq_status save_model(onnx_writer *w, const char *path, ptq_error *err)
 {
-    if (w->failed)
-        return error_no_memory(err, arena_used(w->arena), "an ONNX file");
-    assemble(w);
     size_t size = onnx__model_proto__get_packed_size(&w->model);
     if (size > INT32_MAX)
         return error_set(err, PTQ_LIMIT,
@@ -401,4 +406,63 @@ ptq_status onnx_writer_save(onnx_writer *w, const char *path, ptq_error *err)
     ptq_status status = file_out_commit(&out, err);
     file_out_abort(&out);
     return status;
+}
+
+/* The tensor's bytes stand in the file `name` beside the model. */
+static void refer(onnx_writer *w, Onnx__TensorProto *t, const char *name, uint64_t offset)
+{
+    char from[24], length[24];
+    snprintf(from, sizeof from, "%" PRIu64, offset);
+    snprintf(length, sizeof length, "%zu", t->raw_data.len);
+    Onnx__StringStringEntryProto **entries = take(w, 3, sizeof *entries);
+    if (!entries)
+        return;
+    entries[0] = entry(w, "location", name);
+    entries[1] = entry(w, "offset", from);
+    entries[2] = entry(w, "length", length);
+    t->external_data = entries;
+    t->n_external_data = 3;
+    t->has_data_location = 1;
+    t->data_location = ONNX__TENSOR_PROTO__DATA_LOCATION__EXTERNAL;
+    t->has_raw_data = 0;
+}
+
+static void move_out(onnx_writer *w, const char *name, FILE *data)
+{
+    enum { LEAST = 1024, ALIGN = 64 }; /* bytes worth moving; where a tensor may begin */
+    static const char zeros[ALIGN];
+    uint64_t at = 0;
+    for (size_t i = 0; i < w->tensors.n; i++) {
+        Onnx__TensorProto *t = w->tensors.items[i];
+        if (t->raw_data.len < LEAST)
+            continue;
+        size_t gap = (ALIGN - at % ALIGN) % ALIGN;
+        (void)!fwrite(zeros, 1, gap, data); /* committing checks the stream's error flag */
+        (void)!fwrite(t->raw_data.data, 1, t->raw_data.len, data);
+        refer(w, t, name, at + gap);
+        at += gap + t->raw_data.len;
+    }
+}
+
+static ptq_status save_apart(onnx_writer *w, const char *path, ptq_error *err)
+{
+    const char *data_path = arena_printf(w->arena, "%s.data", path);
+    if (!data_path)
+        return error_no_memory(err, strlen(path), "a path");
+    file_out data;
+    PTQ_TRY(file_out_open(&data, data_path, err));
+    move_out(w, path_base(data_path), data.stream);
+    ptq_status status = w->failed ? error_no_memory(err, arena_used(w->arena), "an ONNX file")
+                                  : file_out_commit(&data, err);
+    file_out_abort(&data);
+    return status == PTQ_OK ? save_model(w, path, err) : status;
+}
+
+ptq_status onnx_writer_save(onnx_writer *w, const char *path, size_t most_bytes, ptq_error *err)
+{
+    if (w->failed)
+        return error_no_memory(err, arena_used(w->arena), "an ONNX file");
+    assemble(w);
+    return onnx__model_proto__get_packed_size(&w->model) > most_bytes ? save_apart(w, path, err)
+                                                                      : save_model(w, path, err);
 }

@@ -55,7 +55,10 @@ void onnx_writer_port(onnx_writer *w, onnx_port port, const char *name, dtype ty
 void onnx_writer_metadata(onnx_writer *w, const char *key, const char *value);
 
 int onnx_writer_n_nodes(const onnx_writer *w);
-/* Temporary file and rename. PTQ_LIMIT beyond 2 GiB, the most a protobuf file may have. */
-PTQ_CHECKED ptq_status onnx_writer_save(onnx_writer *w, const char *path, ptq_error *err);
+/* Temporary file and rename. A model of more than `most_bytes` (at most 2 GiB, the limit of
+ * protobuf files) keeps the bytes of its larger tensors in "<path>.data", which is there before the
+ * model is. PTQ_LIMIT: what is left has more than 2 GiB. */
+PTQ_CHECKED ptq_status onnx_writer_save(onnx_writer *w, const char *path, size_t most_bytes,
+                                        ptq_error *err);
 
 #endif
