@@ -25,7 +25,8 @@ packages:
 	@tools/packages.sh build
 
 demo: packages
-	@$(MAKE) --no-print-directory all
+	@$(MAKE) --no-print-directory $(BUILD)/build.ninja
+	ninja -C $(BUILD) ptq
 	@tools/demo.sh $(BUILD)
 
 check: packages

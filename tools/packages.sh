@@ -32,9 +32,16 @@ if ! command -v apt-get >/dev/null; then
     echo "install what these Debian packages hold, then try again: ${missing[*]}" >&2
     exit 1
 fi
-echo "installing: ${missing[*]}"
-root=()
-[ "$(id -u)" = 0 ] || root=(sudo)
-"${root[@]}" apt-get update -qq
+if [ "$(id -u)" = 0 ]; then
+    root=()
+elif command -v sudo >/dev/null; then
+    root=(sudo)
+else
+    echo "packages are missing, and installing them takes root or sudo; as root, then try again:" >&2
+    echo "  apt-get update && apt-get install -y --no-install-recommends ${missing[*]}" >&2
+    exit 1
+fi
+echo "installing, for a minute or so: ${missing[*]}"
+"${root[@]}" apt-get update -qq || echo "the package lists could not be renewed; going on with those that are here" >&2
 "${root[@]}" env DEBIAN_FRONTEND=noninteractive \
-    apt-get install -y -qq --no-install-recommends "${missing[@]}"
+    apt-get install -y -qq -o Dpkg::Use-Pty=0 --no-install-recommends "${missing[@]}"
