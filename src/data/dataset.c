@@ -157,10 +157,25 @@ static void split_folder(image_list *images, bool is_train)
     images->n = n;
 }
 
+/* The model's names; "class 7" where it has none. */
+static ptq_status take_class_names(scan *s, ptq_error *err)
+{
+    dataset *d = s->d;
+    int n = d->n_classes = s->options->n_classes;
+    d->class_names = s->options->class_names;
+    if (d->class_names || n <= 0)
+        return PTQ_OK;
+    char **names = arena_alloc(d->memory, (size_t)n, sizeof *names);
+    for (int i = 0; names && i < n; i++)
+        if (!(names[i] = arena_printf(d->memory, "class %d", i)))
+            names = NULL;
+    d->class_names = names;
+    return names ? PTQ_OK : error_no_memory(err, (size_t)n * sizeof *names, "class names");
+}
+
 static ptq_status fill_from_folder(scan *s, image_list *images, ptq_error *err)
 {
-    s->d->n_classes = s->options->n_classes;
-    s->d->class_names = s->options->class_names;
+    PTQ_TRY(take_class_names(s, err));
     PTQ_TRY(image_list_add_folder(images, s->d->yaml_path, err));
     split_folder(images, strcmp(s->options->split, "train") == 0);
     return scan_all(s, images, err);

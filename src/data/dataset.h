@@ -48,7 +48,7 @@ typedef struct dataset_options {
     bool need_labels;      /* PTQ_DATA when no image has a label file */
     bool list_order;       /* keep the order of the list (calibration) instead of sorting */
     int n_classes;         /* of a folder of pictures, which names none */
-    char **class_names;    /* borrowed; or NULL */
+    char **class_names;    /* of a folder, too; borrowed; NULL: "class 0", "class 1" ... */
 } dataset_options;
 
 /* A folder may stand for the yaml: every fourth of its pictures is then the split "val", the others

@@ -282,7 +282,12 @@ static void a_folder_stands_for_a_data_set(void **state)
     assert_ok(dataset_open(f->dir, &options, NULL, &d, &err));
     assert_int_equal(d->n_items, 4);
     assert_int_equal(d->n_classes, 7);
+    assert_string_equal(d->class_names[6], "class 6"); /* neither folder nor model names any */
     assert_item(d, 3, "e.jpg");
+    dataset_destroy(d);
+    options.class_names = (char *[7]){"a", "b", "c", "d", "e", "f", "g"};
+    assert_ok(dataset_open(f->dir, &options, NULL, &d, &err));
+    assert_string_equal(d->class_names[6], "g");
     dataset_destroy(d);
     options.split = "val";
     assert_ok(dataset_open(f->dir, &options, NULL, &d, &err));
