@@ -25,3 +25,5 @@ step "$ptq" quantize "$model" --data demo/shapes.yaml --imgsz 320 -o "$int8" --f
 
 printf '\nfiles:\n'
 find "$out" -type f | sort | sed 's/^/  /'
+printf '\nlook at %s in a browser\n' "$out/report/index.html"
+printf 'then your own model: %s quantize yolov7.pt --data coco.yaml (or a folder of pictures and --metric fidelity)\n' "$ptq"

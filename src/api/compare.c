@@ -9,6 +9,7 @@
 #include "api/run_input.h"
 #include "api/timing.h"
 #include "base/mem.h"
+#include "eval/fidelity.h"
 #include "eval/pictures.h"
 
 void ptq_compare_options_init(ptq_compare_options *o)
@@ -200,35 +201,60 @@ static json_t *pair_json(const pair *p)
     return o;
 }
 
+/* How accurate and how fast one side is; its evaluation stays. */
+static ptq_status measure_side(api_call *call, const protocol *p, session *s, json_t *o,
+                               evaluation **out, ptq_error *err)
+{
+    PTQ_TRY(measure_session(p, s, &call->env, out, err));
+    if ((*out)->labels > 0) {
+        put_real(o, "map50_95", (*out)->map50_95);
+        put_real(o, "map50", (*out)->map50);
+    }
+    shape one = shape4(1, 3, p->image_size, p->image_size);
+    tensor_view input;
+    PTQ_TRY(noise_input(&one, &input, err));
+    run_times times = {.n = 20};
+    ptq_status status = time_runs(s, &input, &call->env, &times, err);
+    mem_free(input.data);
+    PTQ_TRY(status);
+    put_real(o, "latency_ms", times.median);
+    return PTQ_OK;
+}
+
+/* Both against A's detections; the evaluations lose their labels. */
+static ptq_status put_fidelity(json_t *models, evaluation *const e[2], ptq_error *err)
+{
+    for (int i = 1; i >= 0; i--) {
+        double like;
+        PTQ_TRY(fidelity_judge(&e[0]->records, &e[i]->records, err));
+        PTQ_TRY(records_map(&e[i]->records, &like, err));
+        put_real(json_array_get(models, (size_t)i), "fidelity", like);
+    }
+    return PTQ_OK;
+}
+
 static ptq_status side_by_side(api_call *call, const sides *m, const protocol *p,
                                session *const s[2], ptq_error *err)
 {
     json_t *models = json_array();
+    evaluation *e[2] = {NULL, NULL};
+    ptq_status status = PTQ_OK;
     put(call->result, "models", models);
-    for (int i = 0; i < 2; i++) {
+    for (int i = 0; i < 2 && status == PTQ_OK; i++) {
         json_t *o = json_object();
         json_array_append_new(models, o);
         put_text(o, "path", m->model[i]->file->path);
         put_text(o, "precision",
                  precision_name(resolve_precision(m->model[i]->clean, m->precision[i])));
         put_real(o, "mib", (double)m->model[i]->file->file_bytes / 1048576.0);
-        if (!p)
-            continue;
-        evaluation *e;
-        PTQ_TRY(measure_session(p, s[i], &call->env, &e, err));
-        put_real(o, "map50_95", e->map50_95);
-        put_real(o, "map50", e->map50);
-        evaluation_destroy(e);
-        shape one = shape4(1, 3, p->image_size, p->image_size);
-        tensor_view input;
-        PTQ_TRY(noise_input(&one, &input, err));
-        run_times times = {.n = 20};
-        ptq_status status = time_runs(s[i], &input, &call->env, &times, err);
-        mem_free(input.data);
-        PTQ_TRY(status);
-        put_real(o, "latency_ms", times.median);
+        if (p)
+            status = measure_side(call, p, s[i], o, &e[i], err);
     }
-    return PTQ_OK;
+    if (p && status == PTQ_OK)
+        status = put_fidelity(models, e, err);
+    evaluation_destroy(e[0]);
+    evaluation_destroy(e[1]);
+    return status;
 }
 
 /* Tensor differences need taps, which keep tensors from being fused away; accuracy and speed are
@@ -328,7 +354,11 @@ static ptq_status compare_on_data(api_call *call, const sides *m, const ptq_comp
     session *s[2] = {NULL, NULL};
     ptq_data_options data = o->data;
     data.rect = data.rect && !model_is_static(m->model[0]) && !model_is_static(m->model[1]);
+    data.unlabelled = true; /* without labels there is no mAP; the rest is told */
     PTQ_TRY(protocol_open(&p, &data, static_one(m), &call->env, err));
+    if (p.data->n_missing == p.data->n_items)
+        env_log(&call->env, PTQ_LOG_WARNING, "no image of '%s' in '%s' has a label file: no mAP",
+                data.split, data.yaml);
     char text[256];
     put_text(call->result, "protocol", protocol_text(&p, text, sizeof text));
     put(call->config, "protocol", protocol_json(&p));

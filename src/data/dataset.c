@@ -115,9 +115,11 @@ static ptq_status check_result(const scan *s, const image_list *images, ptq_erro
                                                : "; --data-root replaces the folders of another "
                                                  "machine");
     if (s->options->need_labels && d->n_missing == d->n_items)
-        return error_set(err, PTQ_DATA,
-                         "no image of '%s' in '%s' has a label file; the first should be '%s'",
-                         s->options->split, d->yaml_path, d->items[0].label_path);
+        return error_set(
+            err, PTQ_DATA,
+            "no image of '%s' in '%s' has a label file, the first would be '%s'; without labels "
+            "'quantize' and 'sensitivity' go by --metric fidelity",
+            s->options->split, d->yaml_path, d->items[0].label_path);
     return PTQ_OK;
 }
 

@@ -16,7 +16,7 @@ static const struct {
     {"list", text_list},           {"export", text_export},           {"eval", text_eval},
     {"calibrate", text_calibrate}, {"quantize", text_quantize},       {"insert", text_quantize},
     {"compare", text_compare},     {"sensitivity", text_sensitivity}, {"bench", text_bench},
-    {"lint", text_lint},           {"detect", text_detect},
+    {"lint", text_lint},           {"detect", text_detect},           {"report", text_page},
 };
 
 void text_shape(str *out, const json_t *shape)
@@ -49,6 +49,12 @@ void text_wrote(str *out, const report_view *view)
     const char *file = field_text(view->result, "output", field_text(view->config, "output", NULL));
     if (file)
         str_addf(out, "wrote %s\n", file);
+}
+
+void text_page(str *out, const report_view *view)
+{
+    text_wrote(out, view);
+    str_add(out, "open it in a browser; it needs nothing else\n");
 }
 
 /* A command without a table of its own: its result as it is. */

@@ -21,6 +21,7 @@ report_fn text_calibrate, text_quantize, text_compare, text_sensitivity;
 report_fn text_bench;
 report_fn text_lint;
 report_fn text_detect;
+report_fn text_page;
 
 /* "[1,3,640,640]"; a dimension that is no number shows as '?'. */
 void text_shape(str *out, const json_t *shape);

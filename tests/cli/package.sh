@@ -5,7 +5,9 @@
 build=$(dirname "$PTQ")
 [ -f "$build/CPackConfig.cmake" ] || skip "'$build' is no build folder"
 ! grep -q '^PTQ_SANITIZE:BOOL=ON' "$build/CMakeCache.txt" || skip 'a build with sanitizers is not for installing'
-command -v cpack dpkg-deb dpkg-shlibdeps >tools.txt || skip 'no cpack, dpkg-deb or dpkg-shlibdeps'
+for tool in cpack dpkg-deb dpkg-shlibdeps file; do
+    command -v "$tool" >tools.txt || skip "$tool is not installed (tools/packages.sh check)"
+done
 
 step() {
     what="$*"

@@ -104,6 +104,7 @@ expect_code 0
 
 run report rep/report.json -o again.html
 expect_code 0
+expect_out 'wrote again.html'
 cmp -s again.html rep/index.html || fail 'the page made again differs'
 refuse 3 'exists; use --force' report rep/report.json -o again.html
 run info "$model" --json
