@@ -11,6 +11,16 @@ bool model_is_classifier(const ptq_model *m)
            s->dim[1] > 1;
 }
 
+ptq_status model_check_boxes(const ptq_model *m, ptq_error *err)
+{
+    if (!model_is_classifier(m))
+        return PTQ_OK;
+    return error_set(err, PTQ_UNSUPPORTED,
+                     "'%s' is a classifier and gives no boxes; 'ptq quantize' judges it by top-1 "
+                     "agreement with the float model",
+                     m->file->path);
+}
+
 static int64_t best_class(const float *scores, int64_t n)
 {
     int64_t best = 0;

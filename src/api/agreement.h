@@ -8,6 +8,9 @@
 /* Whether the one output is a row of scores per image, [N,classes] or [N,classes,1,1]. */
 bool model_is_classifier(const ptq_model *m);
 
+/* PTQ_UNSUPPORTED for a classifier, where boxes are what is judged or shown. */
+PTQ_CHECKED ptq_status model_check_boxes(const ptq_model *m, ptq_error *err);
+
 /* The class of every image of the protocol's data set: classes[n_items]. */
 PTQ_CHECKED ptq_status agreement_classify(const protocol *p, session *s, const ptq_env *env,
                                           int64_t *classes, ptq_error *err);

@@ -3,6 +3,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "api/agreement.h"
 #include "api/compare_images.h"
 #include "api/measure.h"
 #include "api/option_defaults.h"
@@ -354,6 +355,8 @@ static ptq_status compare_on_data(api_call *call, const sides *m, const ptq_comp
     session *s[2] = {NULL, NULL};
     ptq_data_options data = o->data;
     data.rect = data.rect && !model_is_static(m->model[0]) && !model_is_static(m->model[1]);
+    for (int i = 0; i < 2; i++)
+        PTQ_TRY(model_check_boxes(m->model[i], err));
     data.unlabelled = true; /* without labels there is no mAP; the rest is told */
     PTQ_TRY(protocol_open(&p, &data, static_one(m), &call->env, err));
     if (p.data->n_missing == p.data->n_items)

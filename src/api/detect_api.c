@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* `ptq detect`: boxes on pictures, as a list and painted. */
+#include "api/agreement.h"
 #include "api/detect_inputs.h"
 #include "api/detector.h"
 #include "api/model_handle.h"
@@ -96,6 +97,7 @@ ptq_status ptq_detect(ptq_model *m, const ptq_detect_options *o, const ptq_env *
                       ptq_result **out, ptq_error *err)
 {
     image_list pictures;
+    PTQ_TRY(model_check_boxes(m, err));
     PTQ_TRY(detect_inputs_find(o->images, &pictures, err));
     api_call call;
     ptq_status status = api_begin(&call, "detect", env, err);

@@ -50,8 +50,9 @@ ptq_status detect_inputs_find(const char *const *words, image_list *out, ptq_err
                                        : add_pattern(out, words[i], err);
     if (status == PTQ_OK && out->n == 0)
         status = error_set(err, PTQ_IO,
-                           "there is no picture to look at; name a picture, a folder "
-                           "or a list (.txt)");
+                           "'%s' holds no picture; name a JPEG or PNG picture, a folder of them or "
+                           "a list (.txt)",
+                           words && words[0] ? words[0] : "");
     if (status != PTQ_OK)
         image_list_clear(out);
     return status;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* `ptq eval`: mAP of a model on a data set. */
+#include "api/agreement.h"
 #include "api/exchange.h"
 #include "api/measure.h"
 #include "api/option_defaults.h"
@@ -70,6 +71,7 @@ ptq_status ptq_eval(ptq_model *m, const ptq_eval_options *o, const ptq_env *env,
         return error_set(err, PTQ_USAGE, "inputs are saved, or outputs read; not both at once");
     if (!(o->conf >= 0 && o->conf < 1) || !(o->iou >= 0 && o->iou <= 1))
         return error_set(err, PTQ_USAGE, "conf and iou must lie between 0 and 1");
+    PTQ_TRY(model_check_boxes(m, err));
     if (o->save_detections)
         PTQ_TRY(check_output(o->save_detections, o->force, err));
     api_call call;

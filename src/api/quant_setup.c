@@ -13,6 +13,7 @@
 #include "quant/fit.h"
 #include "quant/group_report.h"
 #include "quant/image_pass.h"
+#include "quant/pattern.h"
 #include "quant/placement.h"
 
 ptq_status quant_setup_open(quant_setup *s, const ptq_model *m, const ptq_quant_options *o,
@@ -126,10 +127,31 @@ static ptq_status calibrate_images(quant_setup *s, const ptq_model *m, const ptq
     return calibrate(&job, &c, env, &s->ranges, err);
 }
 
+/* An expression that no layer's name fits is a slip, or meant for another model. */
+static ptq_status warn_unmatched(const quant_setup *s, const ptq_quant_options *o,
+                                 const ptq_env *env, ptq_error *err)
+{
+    for (int i = 0; o->exclude && o->exclude[i]; i++) {
+        pattern *p;
+        bool is_used = false;
+        PTQ_TRY(pattern_compile(o->exclude[i], &p, err));
+        for (int k = 0; k < s->points.n && !is_used; k++)
+            is_used = pattern_matches(p, s->points.items[k].layer);
+        pattern_destroy(p);
+        if (!is_used)
+            env_log(env, PTQ_LOG_WARNING,
+                    "no layer's name begins like '%s': nothing is excluded by it ('ptq info MODEL "
+                    "--quant' lists the layers)",
+                    o->exclude[i]);
+    }
+    return PTQ_OK;
+}
+
 ptq_status quant_setup_ranges(quant_setup *s, const ptq_model *m, const ptq_quant_options *o,
                               const ptq_data_options *data, api_call *call, ptq_error *err)
 {
     s->image_size = model_image_size(m, data->image_size, &call->env);
+    PTQ_TRY(warn_unmatched(s, o, &call->env, err));
     if (o->calib_from)
         PTQ_TRY(ranges_read(o->calib_from, &s->ranges, err));
     else

@@ -477,9 +477,26 @@ static void describe(job *j)
     put(j->facts, "graph", report_graph_json(j->model->clean));
 }
 
+/* That the evaluation's data set can be used is known before minutes of calibration are spent. Its
+ * warnings come when it is read in earnest. */
+static ptq_status check_evaluation(const job *j, ptq_error *err)
+{
+    ptq_data_options data = j->options->data;
+    ptq_env silent = j->call->env;
+    protocol p;
+    if (!j->options->evaluate)
+        return PTQ_OK;
+    silent.log = NULL;
+    data.unlabelled = is_unlabelled(j) || model_is_classifier(j->model);
+    PTQ_TRY(protocol_open(&p, &data, j->model, &silent, err));
+    protocol_close(&p);
+    return PTQ_OK;
+}
+
 static ptq_status quantize_model(job *j, ptq_error *err)
 {
     const ptq_quantize_options *o = j->options;
+    PTQ_TRY(check_evaluation(j, err));
     PTQ_TRY(quant_setup_open(&j->setup, j->model, &o->quant, j->target, err));
     ptq_data_options calib = o->data;
     calib.split = "train";

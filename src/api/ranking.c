@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "api/agreement.h"
 #include "api/measure.h"
 #include "api/option_defaults.h"
 #include "quant/causes.h"
@@ -120,6 +121,7 @@ ptq_status rank_layers(const ptq_model *m, const ptq_sensitivity_options *o, con
     protocol p;
     ptq_data_options data = o->data;
     data.unlabelled = data.unlabelled || strcmp(o->metric, "map") != 0;
+    PTQ_TRY(model_check_boxes(m, err));
     PTQ_TRY(quant_setup_open(&s, m, &q, NULL, err));
     ptq_status status = protocol_open(&p, &data, m, &call->env, err);
     if (status != PTQ_OK) {

@@ -59,8 +59,10 @@ ptq_status report_read(const char *path, json_t **out, ptq_error *err)
     json_t *document = json_loadb(text, size, 0, &wrong);
     mem_free(text);
     if (!document)
-        return error_set(err, PTQ_DATA, "'%s' is not JSON: %s in line %d", path, wrong.text,
-                         wrong.line);
+        return error_set(err, PTQ_DATA,
+                         "'%s' is not JSON: %s in line %d; give a file that a command printed with "
+                         "--json, or a report.json",
+                         path, wrong.text, wrong.line);
     bool is_ours = json_is_integer(json_object_get(document, "schema")) &&
                    json_is_string(json_object_get(document, "command")) &&
                    json_is_object(json_object_get(document, "result"));

@@ -256,6 +256,8 @@ ptq_status file_make_dirs(const char *path, ptq_error *err)
         }
     int failed = mkdir(copy, 0777) != 0 ? errno : 0;
     mem_free(copy);
+    if (failed == EEXIST && !file_is_dir(path))
+        return error_set(err, PTQ_IO, "cannot create the folder '%s': a file has that name", path);
     if (failed && !file_is_dir(path))
         return error_set(err, PTQ_IO, "cannot create the folder '%s': %s", path, strerror(failed));
     return PTQ_OK;

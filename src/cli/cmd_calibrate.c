@@ -84,9 +84,8 @@ const command cmd_calibrate = {
     .usage = " --data FILE [options]",
     .about = "Run the float model over calibration images once and find every tensor's range by "
              "max, percentile, entropy and mse.",
-    .examples =
-        {"ptq calibrate yolov7.pt --data coco.yaml -o ranges.json",
-         "ptq quantize yolov7.pt --data coco.yaml --calib-from ranges.json --calib entropy"},
+    .examples = {"ptq calibrate yolov7.pt --data coco.yaml -o ranges.json",
+                 "ptq quantize yolov7.pt --data coco.yaml --calib-from ranges.json"},
     .groups = (const option_group[]){{"Data", DATA_OPTIONS, IN_CALIBRATE(data)},
                                      {"Data", BATCH_OPTIONS, IN_CALIBRATE(data)},
                                      {"Data", SPLIT_OPTIONS, IN_CALIBRATE(data)},

@@ -18,6 +18,7 @@ static const option GOAL_OPTIONS[] = {
      .value = "NAME",
      .choices = TARGETS,
      .is_common = true,
+     .brief = "tensorrt10, tensorrt11, onnxruntime",
      .help = "where Q and DQ must sit: tensorrt10, tensorrt11 or onnxruntime"},
     {.name = "keep16",
      .type = OPTION_INT,
@@ -25,6 +26,7 @@ static const option GOAL_OPTIONS[] = {
      .value = "N",
      .max = 10000,
      .is_common = true,
+     .brief = "keep the N worst layers in 16 bit",
      .help = "keep the N layers in 16 bit whose quantizers cost most, one after the other"},
     {.name = "max-ms",
      .type = OPTION_NUMBER,
@@ -40,6 +42,7 @@ static const option GOAL_OPTIONS[] = {
      .max = 1,
      .preset = "no gate",
      .is_common = true,
+     .brief = "highest loss of mAP (0.005), else exit 1",
      .help =
          "allowed loss of mAP as a fraction (0.005): exit code 1 when the evaluation exceeds it; "
          "with an --effort above quick layers are kept in 16 bit until it is met on the "
@@ -48,12 +51,16 @@ static const option GOAL_OPTIONS[] = {
      .type = OPTION_CHOICE,
      .offset = offsetof(quantize_args, quantize.metric),
      .choices = METRICS,
+     .is_common = true,
+     .brief = "fidelity needs no labels",
      .help = "what ranking and gate go by: mAP, or likeness to the float model's detections, which "
              "needs no labels"},
     {.name = "effort",
      .type = OPTION_CHOICE,
      .offset = offsetof(quantize_args, quantize.effort),
      .choices = EFFORTS,
+     .is_common = true,
+     .brief = "default: minutes, for most of the loss",
      .help =
          "quick: ranges as calibrated; default, for minutes: searched ranges, fitted weights, up "
          "to 9 % of the layers in 16 bit; thorough: the same on more images"},
@@ -64,7 +71,6 @@ static const option GOAL_OPTIONS[] = {
     {.name = "eval",
      .type = OPTION_SWITCH,
      .offset = offsetof(quantize_args, quantize.evaluate),
-     .is_common = true,
      .help = "measure FP32, 16 bit and INT8 at the end"},
     {.name = "simulate",
      .type = OPTION_FLAG,
@@ -92,6 +98,7 @@ static const option OUTPUT_OPTIONS[] = {
      .offset = offsetof(quantize_args, quantize.report_dir),
      .value = "DIR",
      .is_common = true,
+     .brief = "a folder for a page to look at",
      .help = "a folder for index.html, a page to look at, and report.json"},
     {.name = "force",
      .letter = 'f',
@@ -141,9 +148,8 @@ const command cmd_quantize = {
     .usage = " --data FILE [options]",
     .about = "Quantize a detector to int8 with calibration images, measure the loss, write an ONNX "
              "file with Q/DQ nodes.",
-    .examples = {"ptq quantize yolov7.pt --data coco.yaml -o yolov7.int8.onnx --max-drop 0.005",
-                 "ptq quantize yolov7.pt --data coco.yaml --calib entropy --exclude "
-                 "'model\\.105\\..*'"},
+    .examples = {"ptq quantize yolov7.pt --data coco.yaml -o int8.onnx --max-drop 0.005",
+                 "ptq quantize yolov7.pt --data coco.yaml --exclude 'model\\.105\\..*'"},
     .groups = (const option_group[]){{"Data", DATA_OPTIONS, IN_QUANTIZE(data)},
                                      {"Data", LIMIT_OPTIONS, IN_QUANTIZE(data)},
                                      {"Calibration", METHOD_OPTIONS, IN_QUANTIZE(quant)},

@@ -53,8 +53,7 @@ const command cmd_report = {
     .about = "Make a page for a browser from what a command printed with --json, or from the "
              "report.json that 'ptq quantize --report' writes.",
     .examples = {"ptq report yolov7.report/report.json -o yolov7.html",
-                 "ptq sensitivity yolov7.pt --data coco.yaml --json > rank.json && ptq report "
-                 "rank.json"},
+                 "ptq sensitivity m.pt --data d.yaml --json > r.json && ptq report r.json"},
     .groups = (const option_group[]){{"Output", REPORT_OPTIONS, 0}, OPTIONS_END},
     .min_operands = 1,
     .max_operands = 1,

@@ -17,12 +17,14 @@ static const option RANKING_OPTIONS[] = {
      .offset = offsetof(sensitivity_args, sensitivity.mode),
      .choices = MODES,
      .is_common = true,
+     .brief = "one layer quantized, or one layer float",
      .help = "only: one layer quantized, all others float; all-but: one layer float"},
     {.name = "metric",
      .type = OPTION_CHOICE,
      .offset = offsetof(sensitivity_args, sensitivity.metric),
      .choices = METRICS,
      .is_common = true,
+     .brief = "map needs labels, the others none",
      .help =
          "what is compared: mAP on the images, likeness to the float model's detections, or the "
          "signal-to-noise ratio of the outputs; the latter two need no labels"},
@@ -31,6 +33,7 @@ static const option RANKING_OPTIONS[] = {
      .offset = offsetof(sensitivity_args, sensitivity.granularity),
      .choices = GRAINS,
      .is_common = true,
+     .brief = "one layer or one block at a time",
      .help = "one convolution at a time, or one block of the model"},
     {.name = "top",
      .type = OPTION_INT,
@@ -62,6 +65,7 @@ static const option RANKING_OPTIONS[] = {
      .offset = offsetof(sensitivity_args, sensitivity.journal),
      .value = "FILE",
      .is_common = true,
+     .brief = "go on from there after an interruption",
      .help = "note what is measured there, and go on from there when it exists"},
     OPTIONS_END,
 };

@@ -96,13 +96,13 @@ static void default_of(const option *o, const char *target, char *out, size_t si
     }
 }
 
-static void print_option(const option *o, const char *target)
+static void print_option(const option *o, const char *target, help_wish wish)
 {
     char left[MAX_LEFT], preset[MAX_DEFAULT], text[512];
     left_side(o, left, sizeof left);
     default_of(o, target, preset, sizeof preset);
-    snprintf(text, sizeof text, "%s%s%s%s", o->help, *preset ? " [" : "", preset,
-             *preset ? "]" : "");
+    snprintf(text, sizeof text, "%s%s%s%s", wish == HELP_SHORT && o->brief ? o->brief : o->help,
+             *preset ? " [" : "", preset, *preset ? "]" : "");
     int n = printf("  %-*s", LEFT - 4, left);
     if (n > LEFT - 2) {
         printf("\n");
@@ -118,7 +118,7 @@ static void print_group(const option_group *g, const char *args, help_wish wish,
         printf("\n%s\n", g->title);
     for (const option *o = g->options; o->name; o++)
         if (wish == HELP_FULL || o->is_common)
-            print_option(o, args + g->base + o->offset);
+            print_option(o, args + g->base + o->offset, wish);
 }
 
 static void print_usage(const command *cmd)
@@ -157,18 +157,17 @@ void help_overview(void)
     printf("ptq " PTQ_VERSION " - int8 post-training quantization for object detectors\n\n"
            "usage: ptq <command> [MODEL] [options]\n\n"
            "five minutes, from a checkpoint to a measured int8 model:\n"
-           "  ptq info yolov7.pt                             what is in the file\n"
-           "  ptq eval yolov7.pt --data coco.yaml            how good it is now\n"
-           "  ptq quantize yolov7.pt --data coco.yaml        calibrate, quantize, measure again\n"
-           "  ptq sensitivity yolov7.pt --data coco.yaml     which layers it costs\n"
-           "  ptq bench yolov7.int8.onnx                     how fast it is\n\n"
+           "  ptq info yolov7.pt                          what is in the file\n"
+           "  ptq eval yolov7.pt --data coco.yaml         how good it is now\n"
+           "  ptq quantize yolov7.pt --data coco.yaml     calibrate, quantize, measure\n"
+           "  ptq sensitivity yolov7.pt --data coco.yaml  which layers it costs\n"
+           "  ptq bench yolov7.int8.onnx                  how fast it is\n\n"
            "commands:\n");
     for (int i = 0; COMMANDS[i]; i++)
         printf("  %-13s%s\n", COMMANDS[i]->name, COMMANDS[i]->summary);
-    printf(
-        "\n'ptq <command> -h' shows its options, 'ptq help <command>' all of them,\n"
-        "'ptq help exit-codes' what the exit status says; 'ptq completion bash' (zsh, fish) and\n"
-        "'ptq man <command>' print a completion script and a manual page.\n");
+    printf("\n'ptq <command> -h' shows what is used most, 'ptq help <command>' every option,\n"
+           "'ptq help exit-codes' what the exit status says; 'ptq completion bash' (zsh,\n"
+           "fish) and 'ptq man <command>' print a completion script and a manual page.\n");
 }
 
 /* Text of a man page: a dash may not become a hyphen, a leading dot no request. */

@@ -45,6 +45,7 @@ typedef struct option {
     const char *preset;         /* default in words, where the struct's value says little; ""
                                    hides it */
     bool is_common;             /* on the one-screen help, too */
+    const char *brief;          /* there, instead of help; or NULL */
     const char *help;
 } option;
 

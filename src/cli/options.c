@@ -54,6 +54,9 @@ static ptq_status bad_choice(const option *o, const char *text, ptq_error *err)
         snprintf(list + n, sizeof list - n, "%s%s", i > 0 ? ", " : "", o->choices[i]);
         suggest_nearer(&best, text, o->choices[i]);
     }
+    const char *translation = suggest_translation(text);
+    if (translation && choice_index(o, translation, strlen(translation)) >= 0)
+        best.word = translation;
     if (best.word)
         return usage_error(err, "--%s cannot be '%s'; did you mean '%s'?", o->name, text,
                            best.word);
@@ -388,6 +391,11 @@ static ptq_status read_operand(reader *r, const char *text)
     ptq_status st = check_assignment(r, text);
     if (st)
         return st;
+    const char *dot = strrchr(text, '.');
+    bool is_yaml = dot && (strcmp(dot, ".yaml") == 0 || strcmp(dot, ".yml") == 0);
+    if (r->out->n_operands >= r->cmd->max_operands && is_yaml &&
+        find_long(r->cmd, "data", 4).option)
+        return usage_error(r->err, "unexpected '%s'; did you mean '--data %s'?", text, text);
     if (r->out->n_operands >= r->cmd->max_operands)
         return usage_error(r->err, "unexpected '%s'; '%s' takes %s%s", text, r->cmd->name,
                            *r->cmd->operands ? r->cmd->operands : "no operand",

@@ -60,6 +60,18 @@ const char *suggest_translation(const char *typed)
         {"ignore-policy", "exclude"},
         {"out", "output"},
         {"dynamic-batch", "batch"},
+        /* values */
+        {"trt", "tensorrt10"},
+        {"trt10", "tensorrt10"},
+        {"trt11", "tensorrt11"},
+        {"ort", "onnxruntime"},
+        {"onnx", "onnxruntime"},
+        {"minmax", "max"},
+        {"kl", "entropy"},
+        {"kld", "entropy"},
+        {"histogram", "mse"},
+        {"acc", "map"},
+        {"mAP", "map"},
         /* commands */
         {"val", "eval"},
         {"test", "eval"},

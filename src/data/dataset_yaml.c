@@ -131,14 +131,25 @@ static ptq_status add_source(yaml_reader *r, const yaml_value *v, image_list *im
     return status;
 }
 
+static ptq_status no_split(const yaml_reader *r, ptq_error *err)
+{
+    static const char *const usual[] = {"train", "val", "test"};
+    char known[64] = "";
+    for (size_t i = 0; i < sizeof usual / sizeof *usual; i++)
+        if (yaml_get(r->root, usual[i])) {
+            size_t n = strlen(known);
+            snprintf(known + n, sizeof known - n, "%s'%s'", n ? ", " : "", usual[i]);
+        }
+    return error_set(err, PTQ_DATA,
+                     "'%s' has no '%s' set of images; add the key or choose another split%s%s",
+                     r->source->yaml_path, r->source->split, *known ? ": it has " : "", known);
+}
+
 static ptq_status read_split(yaml_reader *r, image_list *images, ptq_error *err)
 {
     const yaml_value *v = yaml_get(r->root, r->source->split);
     if (!v || yaml_is_null(v))
-        return error_set(err, PTQ_DATA,
-                         "'%s' has no '%s' set of images; add the key or choose "
-                         "another split",
-                         r->source->yaml_path, r->source->split);
+        return no_split(r, err);
     if (v->kind != YAML_SEQUENCE)
         return add_source(r, v, images, err);
     for (int i = 0; i < v->n; i++)
@@ -164,12 +175,15 @@ static ptq_status read_annotations(yaml_reader *r, dataset_yaml *out, ptq_error 
 
 static ptq_status read_all(yaml_reader *r, dataset_yaml *out, image_list *images, ptq_error *err)
 {
-    PTQ_TRY(yaml_doc_load(r->source->yaml_path, &r->doc, err));
+    ptq_status status = yaml_doc_load(r->source->yaml_path, &r->doc, err);
+    if (status == PTQ_FORMAT)
+        error_context(err, "a data set is a data yaml or a folder of pictures");
+    PTQ_TRY(status);
     r->root = yaml_doc_root(r->doc);
     if (!r->root || r->root->kind != YAML_MAPPING)
         return error_set(err, PTQ_DATA,
-                         "'%s' is not a data yaml: it should have the keys 'train', "
-                         "'val', 'nc' and 'names'",
+                         "'%s' is not a data yaml: it should have the keys 'train', 'val', 'nc' "
+                         "and 'names'; a folder of pictures will do, too",
                          r->source->yaml_path);
     PTQ_TRY(read_classes(r, out, err));
     PTQ_TRY(set_up_rules(r, err));

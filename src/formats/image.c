@@ -96,7 +96,9 @@ static ptq_status open_picture(const char *path, FILE **f, image_kind *kind, ptq
     struct stat st;
     ptq_status status = PTQ_OK;
     if (fstat(fileno(opened), &st) != 0 || !S_ISREG(st.st_mode))
-        status = error_set(err, PTQ_IO, "not a regular file");
+        status = error_set(err, PTQ_IO, "%s",
+                           S_ISDIR(st.st_mode) ? "it is a folder; name one picture in it"
+                                               : "not a regular file");
     else if (st.st_size > IMAGE_MAX_FILE_BYTES)
         status = error_set(err, PTQ_LIMIT, "%lld bytes are more than the limit of %d",
                            (long long)st.st_size, IMAGE_MAX_FILE_BYTES);

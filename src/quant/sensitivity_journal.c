@@ -68,7 +68,9 @@ static ptq_status adopt(journal *j, const json_t *doc, ptq_error *err)
     const char *theirs = json_string_value(json_object_get(doc, "fingerprint"));
     json_t *pieces = json_object_get(doc, "measured");
     if (!theirs || !json_is_object(pieces))
-        return error_set(err, PTQ_FORMAT, "'%s' is no journal of a ranking", j->path);
+        return error_set(err, PTQ_FORMAT,
+                         "'%s' is no journal of a ranking; name a file that is not there yet",
+                         j->path);
     if (strcmp(theirs, j->fingerprint) != 0)
         return error_set(err, PTQ_USAGE,
                          "journal '%s' belongs to a ranking of another model, other images or "

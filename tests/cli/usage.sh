@@ -34,6 +34,11 @@ refuse 2 "--data needs a value" eval m.pt --data
 refuse 2 "--data needs a value, not ''" eval m.pt --data ''
 refuse 2 "did you mean 'mse'?" quantize m.pt --calib mxe
 refuse 2 "it is one of max, percentile, entropy, mse" quantize m.pt --calib kullback
+refuse 2 "did you mean 'tensorrt10'?" quantize m.pt --target trt10
+refuse 2 "did you mean 'onnxruntime'?" quantize m.pt --target ort
+refuse 2 "did you mean 'entropy'?" quantize m.pt --calib kl
+refuse 2 "did you mean '--data d.yaml'?" quantize m.pt d.yaml
+refuse 2 "unexpected 'd.yaml'; 'info' takes MODEL alone" info m.pt d.yaml
 refuse 2 "--precision cannot be 'fp64'" bench m.pt --precision fp32,fp64
 refuse 2 "--batch needs a whole number or dynamic" export m.pt --batch many
 refuse 2 "--max-bytes needs a whole number such as 500M or 4G" info m.pt --max-bytes 3T
