@@ -142,7 +142,8 @@ typedef struct ptq_quant_options {
     const ptq_image_source *images;   /* calibration images from memory, instead of the yaml's; or
                                          NULL */
     const char *calib_from;           /* ranges from an earlier `ptq calibrate`; or NULL */
-    const char *config;               /* quant.yaml; or NULL */
+    const char *config;               /* quant.yaml; or NULL. Gives it every amax, no images are
+                                         needed */
     const ptq_quant_config *settings; /* the same as an object, instead of `config`; or NULL */
     const char *save_config;          /* writes what is inserted as quant.yaml; or NULL */
     const char *const *exclude; /* regular expressions on layer names, NULL-terminated; or NULL */

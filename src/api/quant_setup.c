@@ -11,6 +11,7 @@
 #include "quant/config_write.h"
 #include "quant/coverage.h"
 #include "quant/fit.h"
+#include "quant/group_range.h"
 #include "quant/group_report.h"
 #include "quant/image_pass.h"
 #include "quant/pattern.h"
@@ -106,13 +107,42 @@ ptq_status quant_setup_images(quant_setup *s, const ptq_model *m, const ptq_quan
     return dataset_open(data->yaml, &d, env, &s->images, err);
 }
 
+/* No image is needed where every range is given; `layer`, else, is the first that has none. */
+static ptq_status find_unknown_range(const quant_setup *s, const char **layer, ptq_error *err)
+{
+    *layer = fit_needed_by(&s->points);
+    for (int i = 0; i < s->points.n && !*layer; i++) {
+        const quant_point *p = &s->points.items[i], *leader;
+        if (!quant_point_has_input(p))
+            continue;
+        PTQ_TRY(group_leader(&s->points, p->group, &leader, err));
+        if (leader->input_desc.n_amax == 0)
+            *layer = p->layer;
+    }
+    return PTQ_OK;
+}
+
+static ptq_status ranges_by_hand(quant_setup *s, const ptq_quant_options *o, ptq_error *err)
+{
+    const char *layer;
+    PTQ_TRY(find_unknown_range(s, &layer, err));
+    if (s->options.on_codes)
+        return error_set(err, PTQ_USAGE,
+                         "no calibration images, and this target needs ranges of all tensors; give "
+                         "a data set with --data, or ranges with --calib-from");
+    if (layer)
+        return error_set(err, PTQ_USAGE,
+                         "no calibration images, and no amax is given for the input of layer "
+                         "'%s'; give a data set with --data, or ranges with --calib-from",
+                         layer);
+    return ranges_create(0, o->compat_pytorch, &s->ranges, err);
+}
+
 static ptq_status calibrate_images(quant_setup *s, const ptq_model *m, const ptq_quant_options *o,
                                    const ptq_data_options *data, const ptq_env *env, ptq_error *err)
 {
     if (!data->yaml && !o->images)
-        return error_set(err, PTQ_USAGE,
-                         "no calibration images; give a data set with --data, or ranges with "
-                         "--calib-from");
+        return ranges_by_hand(s, o, err);
     calibrate_options c;
     calibrate_options_init(&c);
     c.is_compat = o->compat_pytorch;

@@ -161,7 +161,8 @@ static ptq_status write_model(const job *j, ptq_error *err)
     const char *const metadata[] = {"calibration_data",
                                     o->quant.calib_from ? path_base(o->quant.calib_from)
                                     : o->quant.images   ? "memory"
-                                                        : path_base(o->data.yaml),
+                                    : o->data.yaml      ? path_base(o->data.yaml)
+                                                        : "none: ranges given by hand",
                                     "calibration_images",
                                     images,
                                     "calibration_method",
@@ -530,7 +531,8 @@ static ptq_status check_options(const ptq_quantize_options *o, ptq_error *err)
         strcmp(o->effort, "thorough") != 0)
         return error_set(err, PTQ_USAGE, "effort '%s' is none of: quick, default, thorough",
                          o->effort);
-    bool has_ranges = o->quant.calib_from || o->quant.images;
+    bool has_ranges =
+        o->quant.calib_from || o->quant.images || o->quant.config || o->quant.settings;
     if (!o->data.yaml && (o->evaluate || !has_ranges))
         return error_set(err, PTQ_USAGE, "no data set given; name its yaml with --data");
     if (!o->simulate)

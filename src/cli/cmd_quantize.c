@@ -124,8 +124,11 @@ static ptq_status run(const cli *c, const void *args, ptq_result **out, ptq_erro
         cli_default_output(c->operands[0], ".int8.onnx", name, sizeof name);
         o.output = name;
     }
-    bool needs_data = o.evaluate || !o.quant.calib_from;
-    ptq_status st = needs_data ? cli_require("quantize", "--data FILE", o.data.yaml, err) : PTQ_OK;
+    ptq_status st = PTQ_OK;
+    if (!o.quant.calib_from && !o.quant.config)
+        st = cli_require("quantize", "--data FILE", o.data.yaml, err);
+    else if (o.evaluate)
+        st = cli_require("quantize", "--data FILE to measure with, or --no-eval", o.data.yaml, err);
     if (!st)
         st = cli_check_model_output(o.output, c->operands[0], o.force, &o.form, err);
     if (st)

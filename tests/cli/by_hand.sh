@@ -120,3 +120,27 @@ for file in undone fp32; do
 done
 cmp -s undone/output.npy fp32/output.npy || fail 'the undone network gives other values'
 refuse 4 "as codes, not as float values" export plain.onnx --float -o none.onnx
+
+# Every range given: no image is needed, and the file computes the same as with them.
+ptq_small="$model --imgsz 64"
+# shellcheck disable=SC2086
+run quantize $ptq_small --data "$demo/shapes.yaml" --calib-images 2 --no-eval -o some.onnx --save-config saved.yaml
+expect_code 0
+sed -E 's/input: \{amax_method: mse\}(.*)amax ([0-9.e+-]+)/input: {amax: \2}\1amax \2/' saved.yaml >fixed.yaml
+for data in "--data $demo/shapes.yaml --calib-images 2 -o with.onnx" '-o without.onnx'; do
+    # shellcheck disable=SC2086
+    run quantize $ptq_small --quant-config fixed.yaml --no-eval $data --json
+    need_json
+    json 'r["quantized_layers"] == 89'
+done
+for file in with without; do
+    run run $file.onnx --input "$demo/images/val2017/000000000152.jpg" --imgsz 64 --out-dir $file
+    expect_code 0
+done
+cmp -s with/output.npy without/output.npy || fail 'images changed what was fixed'
+refuse 2 "needs --data FILE to measure with, or --no-eval" quantize "$model" --quant-config fixed.yaml -o x.onnx
+# shellcheck disable=SC2086
+refuse 2 'needs ranges of all tensors' quantize $ptq_small --quant-config fixed.yaml --no-eval --target onnxruntime -o x.onnx
+sed -i "s/^\(  - {layer: 'model.2.conv'.*\)input: {amax: [0-9.]*}/\1input: {amax_method: mse}/" fixed.yaml
+# shellcheck disable=SC2086
+refuse 2 "no amax is given for the input of layer 'model.2.conv'" quantize $ptq_small --quant-config fixed.yaml --no-eval -o x.onnx
