@@ -121,8 +121,8 @@ static int choose(searcher *s, int room, int most, group **chosen)
     return n;
 }
 
-static ptq_status try_groups(searcher *s, group **chosen, trial *variants, int n, double *movement,
-                             ptq_error *err)
+static ptq_status try_some(searcher *s, group **chosen, trial *variants, int n, double *movement,
+                           ptq_error *err)
 {
     graph *base = NULL;
     ptq_status st = PTQ_OK;
@@ -141,23 +141,33 @@ static ptq_status try_groups(searcher *s, group **chosen, trial *variants, int n
     return PTQ_OK;
 }
 
+/* A few at a time: each has weights of its own. */
+static ptq_status try_groups(searcher *s, group **chosen, int n, double *movement, ptq_error *err)
+{
+    int first = 0;
+    do {
+        trial variants[COMPETITORS] = {{0}};
+        int some = n - first < COMPETITORS ? n - first : COMPETITORS;
+        PTQ_TRY(try_some(s, chosen + first, variants, some, movement, err));
+        first += some;
+    } while (first < n);
+    return PTQ_OK;
+}
+
 /* The movement with what is kept; then the groups stand in order, the best first. *n: how many
  * competed. */
 static ptq_status compete(searcher *s, int step, int room, double *movement, int *n, ptq_error *err)
 {
     size_t all = (size_t)s->n_groups;
     group **chosen = mem_array(all, sizeof(group *));
-    trial *variants = mem_array(all, sizeof *variants);
-    ptq_status st =
-        chosen && variants ? PTQ_OK : error_no_memory(err, all * sizeof *variants, "a search");
+    ptq_status st = chosen ? PTQ_OK : error_no_memory(err, all * sizeof(group *), "a search");
     if (st == PTQ_OK) {
         *n = choose(s, room, step == 0 ? s->n_groups : COMPETITORS, chosen);
-        st = try_groups(s, chosen, variants, *n, movement, err);
+        st = try_groups(s, chosen, *n, movement, err);
     }
     if (st == PTQ_OK)
         qsort(s->groups, all, sizeof *s->groups, compare_groups);
     mem_free(chosen);
-    mem_free(variants);
     return st;
 }
 
