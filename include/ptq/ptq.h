@@ -98,8 +98,11 @@ PTQ_API_VOID void ptq_result_destroy(ptq_result *r); /* NULL allowed */
 /* The whole document: {"schema":1,"command":...,"model":{},"config":{},"environment":{},
  * "result":{},"warnings":[]}, UTF-8. What cannot be known is null. Owned by the result. */
 PTQ_API const char *ptq_result_json(const ptq_result *r);
-/* The table a person reads, up to 100 columns, as the program prints it. Owned by the result. */
+/* The table a person reads. Owned by the result. */
 PTQ_API const char *ptq_result_text(const ptq_result *r);
+/* The same for a terminal of so many columns: columns of tables that do not fit go on below, and
+ * sentences are folded. Takes the place of the text before, which goes. */
+PTQ_API const char *ptq_result_text_fit(ptq_result *r, int columns);
 /* A number inside "result" by dotted path ("coco.ap", "layers.0.score"). false: there is none, and
  * *value stays as it was. */
 PTQ_API bool ptq_result_number(const ptq_result *r, const char *path, double *value);

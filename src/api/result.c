@@ -137,6 +137,16 @@ const char *ptq_result_json(const ptq_result *r)
     return r->json;
 }
 
+const char *ptq_result_text_fit(ptq_result *r, int columns)
+{
+    const char *command = json_string_value(json_object_get(r->document, "command"));
+    char *text = columns > 0 ? report_text_fit(command, r->document, columns) : NULL;
+    if (!text)
+        return r->text;
+    mem_free(r->text);
+    return r->text = text;
+}
+
 const char *ptq_result_text(const ptq_result *r)
 {
     return r->text;

@@ -2,10 +2,12 @@
 /* ptq — the program: finds the command, reads its options, makes the one call, prints the result.
  */
 #include <errno.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "completion.h"
@@ -19,6 +21,8 @@ const command *const COMMANDS[] = {
     &cmd_compare, &cmd_lint,   &cmd_export,   &cmd_bench,     &cmd_run,
     &cmd_list,    &cmd_detect, &cmd_report,   NULL,
 };
+
+enum { MIN_COLUMNS = 40 };
 
 /* The one global of the program: a signal handler has no other way. */
 static volatile int is_cancelled;
@@ -140,9 +144,21 @@ static ptq_status check_shared(const command *cmd, const ptq_env *env, ptq_error
                        cmd->name);
 }
 
+/* Columns of the terminal, or as many as COLUMNS says; 0: it is no terminal. */
+static int terminal_columns(void)
+{
+    struct winsize size;
+    const char *said = getenv("COLUMNS");
+    long columns = said ? strtol(said, NULL, 10) : 0;
+    if (columns <= 0 && isatty(STDOUT_FILENO) && ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0)
+        columns = size.ws_col;
+    return columns <= 0 ? 0 : columns < MIN_COLUMNS ? MIN_COLUMNS : (int)(columns % INT_MAX);
+}
+
 static int print_result(const general_args *general, ptq_result *result)
 {
-    const char *text = general->json ? ptq_result_json(result) : ptq_result_text(result);
+    const char *text =
+        general->json ? ptq_result_json(result) : ptq_result_text_fit(result, terminal_columns());
     size_t n = strlen(text);
     fputs(text, stdout);
     if (n > 0 && text[n - 1] != '\n')

@@ -69,26 +69,67 @@ static void trim_line(str *out)
     str_add(out, "\n");
 }
 
-void table_print(table *t, str *out, int indent)
+static void measure(const table *t, int *widths, size_t n_columns)
 {
-    size_t n_columns = strlen(t->align);
-    int widths[MAX_COLUMNS] = {0};
-    if (!str_ok(&t->cells) || n_columns > MAX_COLUMNS)
-        out->failed = true;
     const char *cell = str_text(&t->cells);
-    for (size_t i = 0; i < t->n_cells && str_ok(out); i++, cell += strlen(cell) + 1) {
+    for (size_t i = 0; i < t->n_cells; i++, cell += strlen(cell) + 1) {
         int n = columns_of(cell);
         if (n > widths[i % n_columns])
             widths[i % n_columns] = n;
     }
-    cell = str_text(&t->cells);
+}
+
+/* The columns that name a row: to the first one aligned left. */
+static size_t count_labels(const char *align)
+{
+    const char *first = strchr(align, 'l');
+    return first ? (size_t)(first - align) + 1 : 1;
+}
+
+/* The column after the last that fits beside the labels from `from` on: one at least. */
+static size_t last_that_fits(const int *widths, size_t n_labels, size_t from, size_t n, int room)
+{
+    for (size_t i = 0; i < n_labels; i++)
+        room -= widths[i] + GAP;
+    size_t end = from;
+    while (end < n && (end == from || widths[end] <= room))
+        room -= widths[end++] + GAP;
+    return end;
+}
+
+/* The rows' labels and their columns from `from` to `end`. */
+static void print_part(const table *t, str *out, const int *widths, size_t from, size_t end,
+                       int indent)
+{
+    size_t n_columns = strlen(t->align), n_labels = count_labels(t->align);
+    const char *cell = str_text(&t->cells);
     for (size_t i = 0; i < t->n_cells && str_ok(out); i++, cell += strlen(cell) + 1) {
         size_t column = i % n_columns;
-        str_addf(out, "%*s", column == 0 ? indent : GAP, "");
-        print_cell(out, t->align[column], cell, widths[column]);
+        if (column < n_labels || (column >= from && column < end)) {
+            str_addf(out, "%*s", column == 0 ? indent : GAP, "");
+            print_cell(out, t->align[column], cell, widths[column]);
+        }
         if (column + 1 == n_columns)
             trim_line(out);
     }
+}
+
+void table_print(table *t, str *out, int indent, int limit)
+{
+    size_t n_columns = strlen(t->align), n_labels = count_labels(t->align);
+    int widths[MAX_COLUMNS] = {0};
+    if (!str_ok(&t->cells) || n_columns > MAX_COLUMNS)
+        out->failed = true;
+    else
+        measure(t, widths, n_columns);
+    size_t from = n_labels;
+    do {
+        size_t end = limit > 0 ? last_that_fits(widths, n_labels, from, n_columns, limit - indent)
+                               : n_columns;
+        if (str_ok(out))
+            print_part(t, out, widths, from, end, indent);
+        from = end;
+    } while (from < n_columns);
     str_clear(&t->cells);
     t->n_cells = 0;
 }

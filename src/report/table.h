@@ -6,7 +6,7 @@
  *     table_cell(&t, "%s", name);           cells fill rows from left to right
  *     table_number(&t, 1, sqnr);            one digit after the point; "-" for NaN
  *     ...
- *     table_print(&t, out, 2);              indented by 2; empties the table
+ *     table_print(&t, out, 2, 80);          indented by 2, in 80 columns; empties the table
  *
  * A failed allocation shows as a failed `out`.
  */
@@ -30,7 +30,9 @@ void table_cell(table *t, const char *format, ...) __attribute__((format(printf,
 void table_number(table *t, int digits, double value); /* NaN: "-" */
 void table_signed(table *t, int digits, double value); /* with its sign; NaN: "-" */
 void table_row(table *t, const char *const *cells);    /* one text per column */
-void table_print(table *t, str *out, int indent);
+/* What is wider than `limit` columns (0: no limit) goes on below: the columns that did not fit,
+ * behind the first ones again, to the first that is aligned left. */
+void table_print(table *t, str *out, int indent, int limit);
 
 /* `label` and then the space-separated words of `text`; lines after the first are indented by
  * the label's width. At least one word a line. */

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "report/table.h"
 #include "report/view.h"
 
 enum { DEFAULT_WIDTH = 100 };
@@ -65,7 +66,41 @@ static void print_plain(str *out, const json_t *result)
     free(dump);
 }
 
-char *report_text(const char *command, const json_t *json, int width)
+/* `line` of `n` bytes in lines of `width` columns, the further ones indented by its first word. */
+static void fold_line(str *out, const char *line, size_t n, int width)
+{
+    str first = STR_INIT, rest = STR_INIT;
+    size_t blank = strspn(line, " ");
+    size_t label = blank + strcspn(line + blank, " \n");
+    label += line[label] == ' ';
+    str_add_n(&first, line, label);
+    str_add_n(&rest, line + label, n - label);
+    text_wrap(out, str_text(&first), str_text(&rest), width);
+    out->failed = out->failed || !str_ok(&first) || !str_ok(&rest);
+    str_clear(&first);
+    str_clear(&rest);
+}
+
+/* Lines that are wider than `width` go on in further ones; a command to be typed stays as it is. */
+static char *fold(str *text, int width)
+{
+    str out = STR_INIT;
+    out.failed = !str_ok(text);
+    for (const char *line = str_text(text); str_ok(&out) && *line;) {
+        size_t n = strcspn(line, "\n");
+        if ((int)n > width && strncmp(line, "next:", 5) != 0) {
+            fold_line(&out, line, n, width);
+        } else {
+            str_add_n(&out, line, n);
+            str_add(&out, "\n");
+        }
+        line += n + (line[n] == '\n');
+    }
+    str_clear(text);
+    return str_take(&out);
+}
+
+static char *print(const char *command, const json_t *json, int width, int limit)
 {
     bool is_document = field_at(json, "schema") && field_at(json, "result");
     report_view view = {
@@ -73,15 +108,26 @@ char *report_text(const char *command, const json_t *json, int width)
         .config = is_document ? field_at(json, "config") : NULL,
         .result = is_document ? field_at(json, "result") : json,
         .width = width > 0 ? width : DEFAULT_WIDTH,
+        .limit = limit,
     };
     str out = STR_INIT;
-    report_fn *print = NULL;
+    report_fn *printer = NULL;
     for (size_t i = 0; i < sizeof TABLES / sizeof *TABLES; i++)
         if (strcmp(TABLES[i].command, command) == 0)
-            print = TABLES[i].print;
-    if (print)
-        print(&out, &view);
-    else
+            printer = TABLES[i].print;
+    if (!printer)
         print_plain(&out, view.result);
-    return str_take(&out);
+    else
+        printer(&out, &view);
+    return printer && limit > 0 ? fold(&out, limit) : str_take(&out);
+}
+
+char *report_text(const char *command, const json_t *json, int width)
+{
+    return print(command, json, width, 0);
+}
+
+char *report_text_fit(const char *command, const json_t *json, int columns)
+{
+    return print(command, json, columns, columns);
 }

@@ -15,4 +15,8 @@
  * NULL when out of memory; mem_free() it. */
 char *report_text(const char *command, const json_t *json, int width);
 
+/* The same for a terminal: no line is wider than `columns` where that can be, but for commands to
+ * be typed. */
+char *report_text_fit(const char *command, const json_t *json, int columns);
+
 #endif

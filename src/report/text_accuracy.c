@@ -3,6 +3,7 @@
  * pycocotools' twelve lines. */
 #include <math.h>
 
+#include "report/table.h"
 #include "report/view.h"
 
 static void print_class(str *out, const char *name, const json_t *row)
@@ -23,10 +24,33 @@ static void print_class(str *out, const char *name, const json_t *row)
     str_add(out, "\n");
 }
 
-static void print_classes(str *out, const json_t *result)
+/* Where YOLOv7's wide columns do not fit. */
+static void print_narrow(str *out, const json_t *result, int limit)
 {
+    static const char *const KEYS[] = {"images", "labels", "precision",
+                                       "recall", "map50",  "map50_95"};
+    table t = TABLE_INIT("lrrrrrr");
+    const json_t *classes = field_at(result, "per_class");
+    table_row(&t, (const char *[]){"Class", "Images", "Labels", "P", "R", "mAP@.5", "mAP@.5:.95"});
+    for (size_t i = 0; i <= json_array_size(classes); i++) {
+        const json_t *row = i ? json_array_get(classes, i - 1) : result;
+        table_cell(&t, "%s", i ? field_text(row, "name", "?") : "all");
+        for (int k = 0; k < 6; k++)
+            table_number(&t, k < 2 ? 0 : 3, field_number(row, KEYS[k]));
+    }
+    table_print(&t, out, 0, limit);
+}
+
+static void print_classes(str *out, const report_view *view)
+{
+    enum { YOLOV7_WIDTH = 92 };
+    const json_t *result = view->result;
     if (isnan(field_number(result, "map50")))
         return;
+    if (view->limit > 0 && view->limit < YOLOV7_WIDTH) {
+        print_narrow(out, result, view->limit);
+        return;
+    }
     str_addf(out, "%20s%12s%12s%12s%12s%12s%12s\n", "Class", "Images", "Labels", "P", "R", "mAP@.5",
              "mAP@.5:.95");
     print_class(out, "all", result);
@@ -84,7 +108,7 @@ static void print_coco(str *out, const json_t *coco)
 
 void text_eval(str *out, const report_view *view)
 {
-    print_classes(out, view->result);
+    print_classes(out, view);
     print_speed(out, view);
     print_coco(out, field_at(view->result, "coco"));
     const char *protocol = field_text(view->result, "protocol", NULL);

@@ -5,7 +5,7 @@
 #include "report/table.h"
 #include "report/view.h"
 
-static void print_layers(str *out, const json_t *layers)
+static void print_layers(str *out, const json_t *layers, int limit)
 {
     if (json_array_size(layers) == 0)
         return;
@@ -31,7 +31,7 @@ static void print_layers(str *out, const json_t *layers)
         else
             table_cell(&t, "%.0f %%", 100 * of_peak);
     }
-    table_print(&t, out, 2);
+    table_print(&t, out, 2, limit);
 }
 
 static void print_latency(str *out, const json_t *ms)
@@ -67,7 +67,7 @@ static void print_run(str *out, const report_view *view, const json_t *run)
         str_addf(out, "  memory      %.0f MiB\n", rss);
     if (!isnan(load) && !isnan(first))
         str_addf(out, "  start       loaded in %.0f ms, first result %.0f ms later\n", load, first);
-    print_layers(out, field_at(run, "layers"));
+    print_layers(out, field_at(run, "layers"), view->limit);
 }
 
 void text_bench(str *out, const report_view *view)

@@ -27,7 +27,7 @@ static void print_forecast(str *out, const report_view *view)
         table_cell(&t, "%s", field_text(layer, "reason", ""));
     }
     if (json_array_size(forecast) > 0)
-        table_print(&t, out, 2);
+        table_print(&t, out, 2, view->limit);
     else
         str_clear(&t.cells);
 }

@@ -28,8 +28,9 @@ static void print_file(str *out, const report_view *view)
     str_add(out, "\n");
 }
 
-static void print_ports(str *out, const char *label, const json_t *list)
+static void print_ports(str *out, const char *label, const report_view *view, const char *key)
 {
+    const json_t *list = field_at(view->result, key);
     table t = TABLE_INIT("llll");
     for (size_t i = 0; i < json_array_size(list); i++) {
         const json_t *port = json_array_get(list, i);
@@ -41,7 +42,7 @@ static void print_ports(str *out, const char *label, const json_t *list)
         table_cell(&t, "%s", str_text(&shape));
         str_clear(&shape);
     }
-    table_print(&t, out, 2);
+    table_print(&t, out, 2, view->limit);
 }
 
 static void print_stage(table *t, const char *stage, const json_t *result, const char *suffix)
@@ -63,13 +64,14 @@ static void print_stage(table *t, const char *stage, const json_t *result, const
     table_cell(t, isnan(gflops) ? "" : "GFLOPs");
 }
 
-static void print_sizes(str *out, const json_t *result)
+static void print_sizes(str *out, const report_view *view)
 {
+    const json_t *result = view->result;
     table t = TABLE_INIT("lrlrlrl");
     bool is_fusable = !isnan(field_number(result, "parameters_fused"));
     print_stage(&t, is_fusable ? "before fusing" : "network", result, "");
     print_stage(&t, "after fusing", result, "_fused");
-    table_print(&t, out, 2);
+    table_print(&t, out, 2, view->limit);
     double classes = field_number(result, "classes"), stride = field_number(result, "stride");
     if (classes > 0 && stride > 0)
         str_addf(out, "  %.0f classes, largest stride %.0f\n", classes, stride);
@@ -119,8 +121,9 @@ static void print_ops(str *out, const report_view *view)
     mem_free(list);
 }
 
-static void print_nodes(str *out, const json_t *nodes)
+static void print_nodes(str *out, const report_view *view)
 {
+    const json_t *nodes = field_at(view->result, "nodes");
     table t = TABLE_INIT("rllll");
     for (size_t i = 0; i < json_array_size(nodes); i++) {
         const json_t *node = json_array_get(nodes, i);
@@ -134,17 +137,17 @@ static void print_nodes(str *out, const json_t *nodes)
         table_cell(&t, "%s", field_text(node, "output", ""));
         str_clear(&shape);
     }
-    table_print(&t, out, 2);
+    table_print(&t, out, 2, view->limit);
 }
 
 void text_info(str *out, const report_view *view)
 {
     print_file(out, view);
-    print_ports(out, "input", field_at(view->result, "inputs"));
-    print_ports(out, "output", field_at(view->result, "outputs"));
-    print_sizes(out, view->result);
+    print_ports(out, "input", view, "inputs");
+    print_ports(out, "output", view, "outputs");
+    print_sizes(out, view);
     print_ops(out, view);
-    print_nodes(out, field_at(view->result, "nodes"));
+    print_nodes(out, view);
     const json_t *quantizers = field_at(view->result, "quantizers");
     const json_t *kept = field_at(view->result, "kept");
     text_quantizers(out, quantizers, kept);
@@ -172,7 +175,7 @@ void text_machine(str *out, const report_view *view)
     }
     if (t.n_cells > 0)
         str_add(out, "kernels\n");
-    table_print(&t, out, 2);
+    table_print(&t, out, 2, view->limit);
 }
 
 void text_run(str *out, const report_view *view)
@@ -188,7 +191,7 @@ void text_run(str *out, const report_view *view)
         table_cell(&t, "%s", field_text(o, "file", ""));
         str_clear(&shape);
     }
-    table_print(&t, out, 0);
+    table_print(&t, out, 0, view->limit);
     double ms = field_median(view->result, "latency_ms");
     if (!isnan(ms))
         str_addf(out, "latency %.1f ms\n", ms);

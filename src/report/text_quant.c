@@ -30,7 +30,7 @@ void text_calibrate(str *out, const report_view *view)
         table_number(&t, 4, field_number(tensor, "amax.mse"));
         table_number(&t, 0, field_number(tensor, "count"));
     }
-    table_print(&t, out, 2);
+    table_print(&t, out, 2, view->limit);
     str_addf(out, "%zu tensors", json_array_size(tensors));
     double images = field_number(view->result, "images");
     if (!isnan(images))
@@ -154,8 +154,9 @@ static void add_group(table *t, const json_t *group)
 }
 
 /* The groups whose ranges differ most: where sharing can cost. */
-static void print_groups(str *out, const json_t *groups)
+static void print_groups(str *out, const report_view *view)
 {
+    const json_t *groups = field_at(view->result, "groups");
     size_t n = json_array_size(groups);
     const json_t **list = mem_array(n, sizeof *list);
     if (n == 0 || !list) {
@@ -170,7 +171,7 @@ static void print_groups(str *out, const json_t *groups)
                                    "requantized"});
     for (size_t i = 0; i < n && i < MAX_GROUPS; i++)
         add_group(&t, list[i]);
-    table_print(&t, out, 2);
+    table_print(&t, out, 2, view->limit);
     if (n > MAX_GROUPS)
         str_addf(out, "  ... %zu more groups, of smaller ratio: --json\n", n - MAX_GROUPS);
     mem_free(list);
@@ -222,13 +223,13 @@ void text_quantize(str *out, const report_view *view)
         add_model(&t, "16-bit (fp16, simulated)", field_at(r, "fp16"), base);
         add_model(&t, "INT8", field_at(r, "int8"), base);
         add_model(&t, "simulated", field_at(r, "simulated"), base);
-        table_print(&t, out, 2);
+        table_print(&t, out, 2, view->limit);
     }
     print_interval(out, field_at(r, "int8"));
     print_kept(out, view);
-    print_groups(out, field_at(r, "groups"));
+    print_groups(out, view);
     print_learned(out, field_at(r, "learned"));
-    text_causes(out, field_at(r, "causes"));
+    text_causes(out, view);
     text_coverage(out, field_at(r, "coverage"));
     const char *protocol = field_text(r, "protocol", NULL);
     if (protocol)
@@ -244,8 +245,9 @@ void text_quantize(str *out, const report_view *view)
     text_next_step(out, view);
 }
 
-static void print_differences(str *out, const json_t *tensors)
+static void print_differences(str *out, const report_view *view)
 {
+    const json_t *tensors = field_at(view->result, "tensors");
     size_t n = json_array_size(tensors);
     table t = TABLE_INIT("lrrrr");
     table_row(&t, (const char *[]){"tensor", "max abs", "mean abs", "cosine", "SQNR dB"});
@@ -258,7 +260,7 @@ static void print_differences(str *out, const json_t *tensors)
         table_number(&t, 1, field_number(tensor, "sqnr_db"));
     }
     if (n > 0)
-        table_print(&t, out, 2);
+        table_print(&t, out, 2, view->limit);
     else
         str_clear(&t.cells);
     if (n > MAX_TENSORS)
@@ -267,7 +269,7 @@ static void print_differences(str *out, const json_t *tensors)
 
 void text_compare(str *out, const report_view *view)
 {
-    print_differences(out, field_at(view->result, "tensors"));
+    print_differences(out, view);
     const json_t *models = field_at(view->result, "models");
     const json_t *base = json_array_get(models, 0);
     table t = TABLE_INIT("lrrrrrrr");
@@ -279,7 +281,7 @@ void text_compare(str *out, const report_view *view)
     if (isnan(field_number(base, "map50_95")) && isnan(field_median(base, "latency_ms")))
         str_clear(&t.cells);
     else
-        table_print(&t, out, 2);
+        table_print(&t, out, 2, view->limit);
     const char *protocol = field_text(view->result, "protocol", NULL);
     if (protocol)
         str_addf(out, "protocol: %s\n", protocol);
@@ -342,12 +344,12 @@ void text_sensitivity(str *out, const report_view *view)
         table_number(&t, 0, field_number(layer, "evaluations"));
         table_cell(&t, json_is_true(field_at(layer, "clear")) ? "" : "tie");
     }
-    table_print(&t, out, 2);
+    table_print(&t, out, 2, view->limit);
     if (n > top)
         str_addf(out, "  ... %zu more layers: --json\n", n - top);
     if (n_ties > 0)
         print_ties(out, layers, n_ties);
-    text_causes(out, field_at(view->result, "causes"));
+    text_causes(out, view);
     double ms = field_number(view->result, "elapsed_ms");
     if (!isnan(ms))
         str_addf(out, "%zu layers ranked in %.1f s\n", n, ms / 1000);

@@ -26,8 +26,9 @@ void text_coverage(str *out, const json_t *coverage)
         str_addf(out, "%.0f images were enough\n", enough);
 }
 
-void text_causes(str *out, const json_t *causes)
+void text_causes(str *out, const report_view *view)
 {
+    const json_t *causes = field_at(view->result, "causes");
     size_t n = json_array_size(causes);
     table t = TABLE_INIT("lrlrrr");
     if (n == 0)
@@ -44,6 +45,6 @@ void text_causes(str *out, const json_t *causes)
         table_number(&t, 1, field_number(first, "gain_db"));
         table_number(&t, 4, field_number(first, "gain"));
     }
-    table_print(&t, out, 2);
+    table_print(&t, out, 2, view->limit);
     str_add(out, "  remedies and further causes: --json\n");
 }

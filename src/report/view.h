@@ -10,7 +10,8 @@ typedef struct report_view {
     const json_t *model;  /* may be NULL */
     const json_t *config; /* may be NULL */
     const json_t *result;
-    int width;
+    int width; /* of words that are wrapped */
+    int limit; /* of tables and lines; 0: as wide as they are */
 } report_view;
 
 typedef void report_fn(str *out, const report_view *view);
@@ -33,8 +34,8 @@ void text_quantizers(str *out, const json_t *quantizers, const json_t *kept);
 void text_kept(str *out, const json_t *kept, int width);
 /* Whether the ranges have settled; nothing without steps. */
 void text_coverage(str *out, const json_t *coverage);
-/* The main cause of each of the worst layers; nothing without any. */
-void text_causes(str *out, const json_t *causes);
+/* The main cause of each of the worst layers, from "causes"; nothing without any. */
+void text_causes(str *out, const report_view *view);
 /* "wrote FILE" when the result says where. */
 void text_wrote(str *out, const report_view *view);
 /* "next: trtexec ..." for the file that was written, when the result tells its input. */

@@ -20,6 +20,19 @@ NO_COLOR=1 run info "$model" -q
 expect_code 0
 expect_no_err
 
+# As wide as the terminal, which COLUMNS says where there is none.
+for columns in 60 80 120; do
+    export COLUMNS=$columns
+    for command in 'info --kernels' "info $model --nodes" "eval $model --data $demo/shapes.yaml --imgsz 64 --limit 4 --per-class" \
+        "bench $model --imgsz 64 --runs 2 --layers"; do
+        # shellcheck disable=SC2086
+        run $command
+        expect_code 0
+        [ "$(wc -L <out)" -le $columns ] || fail "a line is wider than $columns columns"
+    done
+done
+unset COLUMNS
+
 run info --kernels --json
 need_json
 run info --kernels --cpu ref

@@ -15,6 +15,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     const char *command = json_string_value(json_object_get(document, "command"));
     mem_free(report_text(command ? command : "quantize", document, 100));
+    mem_free(report_text_fit(command ? command : "quantize", document, 60));
     mem_free(report_html(document));
     json_decref(document);
     return 0;

@@ -8,7 +8,7 @@
 set -u
 
 : "${PTQ:?the program to test}" "${SOURCE:?the root of the repository}"
-unset PTQ_THREADS PTQ_CPU
+unset PTQ_THREADS PTQ_CPU COLUMNS
 demo=$SOURCE/demo
 model=$demo/yolov7-shapes.pt
 scratch=$(mktemp -d "${TMPDIR:-/tmp}/ptq-cli-XXXXXX")

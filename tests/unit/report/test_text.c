@@ -293,14 +293,74 @@ static void test_table_counts_characters(void **state)
     table_row(&t, (const char *[]){"k\xc3\xb6ln", "1"});
     table_row(&t, (const char *[]){"bonn!", "22"});
     str out = STR_INIT;
-    table_print(&t, &out, 1);
+    table_print(&t, &out, 1, 0);
     assert_string_equal(str_text(&out), " k\xc3\xb6ln    1\n bonn!  22\n");
     str_clear(&out);
+}
+
+/* The columns that do not fit stand below, each row behind its name; one at least in a line. */
+static void test_table_goes_on_below(void **state)
+{
+    (void)state;
+    static const struct {
+        int limit;
+        const char *text;
+    } CASES[] = {
+        {0, "  1  layer  10  200\n  2  x       3    4\n"},
+        {19, "  1  layer  10  200\n  2  x       3    4\n"},
+        {18, "  1  layer  10\n  2  x       3\n  1  layer  200\n  2  x        4\n"},
+        {5, "  1  layer  10\n  2  x       3\n  1  layer  200\n  2  x        4\n"},
+    };
+    for (size_t i = 0; i < sizeof CASES / sizeof *CASES; i++) {
+        table t = TABLE_INIT("rlrr");
+        table_row(&t, (const char *[]){"1", "layer", "10", "200"});
+        table_row(&t, (const char *[]){"2", "x", "3", "4"});
+        str out = STR_INIT;
+        table_print(&t, &out, 2, CASES[i].limit);
+        assert_string_equal(str_text(&out), CASES[i].text);
+        str_clear(&out);
+    }
+}
+
+static size_t widest_line(const char *text)
+{
+    size_t most = 0;
+    while (*text) {
+        size_t n = strcspn(text, "\n");
+        if (n > most && strncmp(text, "next:", 5) != 0)
+            most = n;
+        text += n + (text[n] == '\n');
+    }
+    return most;
+}
+
+/* YOLOv7's own columns where there is room for them; sentences are folded, nothing is lost. */
+static void test_a_terminal_is_not_overrun(void **state)
+{
+    (void)state;
+    json_t *document =
+        json_loads("{\"schema\":1,\"config\":{\"imgsz\":640,\"batch\":1},\"result\":{\"images\":80,"
+                   "\"labels\":468,"
+                   "\"precision\":0.5,\"recall\":0.25,\"map50\":0.375,\"map50_95\":0.2185,"
+                   "\"speed_ms\":{\"preprocess\":1.5,\"inference\":20,\"nms\":1}}}",
+                   0, NULL);
+    for (int columns = 40; columns <= 120; columns += 20) {
+        char *text = report_text_fit("eval", document, columns);
+        assert_non_null(text);
+        assert_in_range(widest_line(text), 1, columns);
+        assert_non_null(strstr(text, columns < 92 ? "0.218" : "       0.375       0.218"));
+        assert_non_null(strstr(text, "468"));
+        assert_non_null(strstr(text, "letterbox"));
+        mem_free(text);
+    }
+    json_decref(document);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_table_goes_on_below),
+        cmocka_unit_test(test_a_terminal_is_not_overrun),
         cmocka_unit_test(test_eval_as_yolov7),
         cmocka_unit_test(test_eval_as_pycocotools),
         cmocka_unit_test(test_quantize_table),
