@@ -52,6 +52,8 @@ static ptq_status calibrate_model(api_call *call, ptq_model *m, const ptq_calibr
     if (quant_target_find(o->target)->on_codes || o->trt_cache)
         status = quant_setup_find_codes(&s, m, err);
     if (status == PTQ_OK)
+        status = quant_setup_resume(&s, o->output, err);
+    if (status == PTQ_OK)
         status = quant_setup_ranges(&s, m, &o->quant, &o->data, call, err);
     bool is_writer = env_rank(&call->env) == 0;
     if (status == PTQ_OK && o->output && is_writer)

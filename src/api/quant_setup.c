@@ -2,9 +2,11 @@
 #include "api/quant_setup.h"
 
 #include <math.h>
+#include <string.h>
 
 #include "api/quantizer_api.h"
 #include "base/file.h"
+#include "base/mem.h"
 #include "base/str.h"
 #include "data/memory_images.h"
 #include "quant/calibrate.h"
@@ -61,6 +63,16 @@ ptq_status quant_setup_find_codes(quant_setup *s, const ptq_model *m, ptq_error 
     return code_tensors_find(m->clean, &s->points, s->options.share_scales, &s->codes, err);
 }
 
+ptq_status quant_setup_resume(quant_setup *s, const char *output, ptq_error *err)
+{
+    str path = STR_INIT;
+    if (!output || file_is_special(output))
+        return PTQ_OK;
+    str_addf(&path, "%s.partial", output);
+    s->partial = str_take(&path);
+    return s->partial ? PTQ_OK : error_no_memory(err, strlen(output), "a path");
+}
+
 void quant_setup_close(quant_setup *s)
 {
     quant_points_clear(&s->points);
@@ -68,6 +80,7 @@ void quant_setup_close(quant_setup *s)
     quant_config_destroy(s->own_config);
     ranges_destroy(s->ranges);
     dataset_destroy(s->images);
+    mem_free(s->partial);
     *s = (quant_setup){0};
 }
 
@@ -151,6 +164,7 @@ static ptq_status calibrate_images(quant_setup *s, const ptq_model *m, const ptq
     c.batch_size = batch_size(o, s->image_size);
     c.n_images = image_count(o);
     c.shuffle = o->shuffle;
+    c.partial = o->images ? NULL : s->partial;
     PTQ_TRY(quant_setup_images(s, m, o, data, env, err));
     calibrate_job job = {
         .g = m->clean, .points = &s->points, .codes = &s->codes, .data = s->images};

@@ -501,6 +501,7 @@ static ptq_status quantize_model(job *j, ptq_error *err)
     PTQ_TRY(quant_setup_open(&j->setup, j->model, &o->quant, j->target, err));
     ptq_data_options calib = o->data;
     calib.split = "train";
+    PTQ_TRY(quant_setup_resume(&j->setup, o->simulate ? NULL : o->output, err));
     PTQ_TRY(quant_setup_ranges(&j->setup, j->model, &o->quant, &calib, j->call, err));
     PTQ_TRY(quant_setup_fit(&j->setup, j->model, &o->quant, &calib, j->call, err));
     if (!o->simulate)

@@ -133,6 +133,8 @@ ptq_status rank_layers(const ptq_model *m, const ptq_sensitivity_options *o, con
     ptq_data_options calib = o->data;
     calib.split = "train";
     if (status == PTQ_OK && !known)
+        status = quant_setup_resume(&s, o->journal, err);
+    if (status == PTQ_OK && !known)
         status = quant_setup_ranges(&s, m, &q, &calib, call, err);
     if (status == PTQ_OK)
         status =

@@ -6,6 +6,7 @@
 #include "base/env.h"
 #include "base/mem.h"
 #include "base/strmap.h"
+#include "quant/calibration_state.h"
 #include "quant/coverage.h"
 #include "quant/draw.h"
 #include "quant/image_pass.h"
@@ -245,6 +246,45 @@ static ptq_status prepare(collector *c, const calibrate_job *job, const calibrat
     return PTQ_OK;
 }
 
+/* Keeps what was counted when the user stops: `err` stays that of the stop. */
+static void keep_counts(const collector *c, const calibration_state *state, int n)
+{
+    ptq_error why;
+    if (!state->path || c->seen.seen == 0)
+        return;
+    if (calibration_state_write(state, &c->seen, &why) == PTQ_OK)
+        env_log(c->env, PTQ_LOG_WARNING,
+                "stopped after %d of %d calibration images; the same command goes on from '%s'",
+                c->seen.seen, n, state->path);
+    else
+        env_log(c->env, PTQ_LOG_WARNING, "%s", why.message);
+}
+
+/* Runs the images that are not counted yet. */
+static ptq_status run_pass(collector *c, const calibrate_job *job, const calibrate_options *o,
+                           image_pass *pass, ptq_error *err)
+{
+    bool is_alone = env_n_ranks(c->env) == 1;
+    calibration_state state = {is_alone ? o->partial : NULL, job, o};
+    dataset rest = *job->data;
+    int done = 0, run = 0;
+    PTQ_TRY(calibration_state_read(&state, &c->seen, &done, c->env, err));
+    if (done > pass->n_images)
+        return error_set(err, PTQ_DATA, "'%s' holds more images than are asked for; delete it",
+                         state.path);
+    rest.items += done;
+    rest.n_items -= done;
+    pass->data = &rest;
+    pass->n_images -= done;
+    ptq_status st = pass->n_images > 0 ? image_pass_run(pass, c->env, &run, err) : PTQ_OK;
+    if (st == PTQ_CANCELLED)
+        keep_counts(c, &state, done + pass->n_images);
+    PTQ_TRY(st);
+    c->r->n_images = done + run;
+    calibration_state_close(&state);
+    return PTQ_OK;
+}
+
 static ptq_status pass_over_images(collector *c, const calibrate_job *job,
                                    const calibrate_options *o, ptq_error *err)
 {
@@ -265,14 +305,13 @@ static ptq_status pass_over_images(collector *c, const calibrate_job *job,
                        .after = after_batch,
                        .skipped = skipped_batch,
                        .user = c,
-                       .data = d,
                        .n_images = n,
                        .image_size = o->image_size,
                        .batch_size = batch_size,
                        .what = "calibrating"};
     PTQ_TRY(begin_sharing(c, err));
     PTQ_TRY(coverage_begin(&c->seen, c->r, o->percentile, env_threads(c->env), err));
-    PTQ_TRY(image_pass_run(&pass, c->env, &c->r->n_images, err));
+    PTQ_TRY(run_pass(c, job, o, &pass, err));
     PTQ_TRY(share_counts(c, err));
     return coverage_end(&c->seen, err);
 }

@@ -22,12 +22,14 @@ typedef struct calibrate_job {
 } calibrate_job;
 
 typedef struct calibrate_options {
-    bool is_compat;    /* bins as pytorch-quantization grows them, batch by batch */
-    double percentile; /* of the table in the result */
-    int image_size;    /* images are letterboxed to a square of this size */
-    int batch_size;    /* 4; compat ranges depend on it, exact ones do not */
-    int n_images;      /* 0: all */
-    bool shuffle;      /* draw n_images by env->seed */
+    bool is_compat;      /* bins as pytorch-quantization grows them, batch by batch */
+    double percentile;   /* of the table in the result */
+    int image_size;      /* images are letterboxed to a square of this size */
+    int batch_size;      /* 4; compat ranges depend on it, exact ones do not */
+    int n_images;        /* 0: all */
+    bool shuffle;        /* draw n_images by env->seed */
+    const char *partial; /* when cancelled, what was counted is kept there, and the same call goes
+                            on from it; or NULL. One rank only */
 } calibrate_options;
 
 void calibrate_options_init(calibrate_options *o);

@@ -1,4 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/file.h"
 #include "model/model.h"
 #include "passes/passes.h"
 #include "quant/calibrate.h"
@@ -91,6 +96,96 @@ static void every_quantizable_tensor_is_watched_once(void **state)
     assert_ptr_equal(two, ranges_find(r, "", "model.5.conv"));
     assert_non_null(ranges_find(r, "", "model.105.m.0"));
     ranges_destroy(r);
+    stop(&f);
+}
+
+/* Stops after so many progress reports of a pass. */
+typedef struct stopper {
+    int left;
+    volatile int cancel;
+    int n_warnings;
+} stopper;
+
+static void count_down(void *user, const char *what, size_t done, size_t total)
+{
+    stopper *s = user;
+    (void)what, (void)total;
+    if (done > 0 && --s->left == 0)
+        s->cancel = 1;
+}
+
+static void count_warnings(void *user, ptq_log_level level, const char *message)
+{
+    stopper *s = user;
+    (void)message;
+    s->n_warnings += level == PTQ_LOG_WARNING;
+}
+
+static ptq_status run_until(const fixture *f, const calibrate_options *o, int batches, ranges **out)
+{
+    stopper s = {.left = batches};
+    ptq_env env = {.threads = 1,
+                   .progress = count_down,
+                   .log = count_warnings,
+                   .user = &s,
+                   .cancel = &s.cancel};
+    ptq_status st = run(f, 12, o, &env, out);
+    assert_int_equal(s.n_warnings > 0, batches > 0 || file_exists(o->partial));
+    return st;
+}
+
+static void assert_same(const ranges *a, const ranges *b)
+{
+    char *x = as_text(a), *y = as_text(b);
+    assert_string_equal(x, y);
+    free(x), free(y);
+    assert_int_equal(a->n_steps, b->n_steps);
+    for (int i = 0; i < a->n_steps; i++) {
+        assert_int_equal(a->steps[i].n_images, b->steps[i].n_images);
+        assert_memory_equal(a->steps[i].moved, b->steps[i].moved, sizeof a->steps[i].moved);
+    }
+}
+
+/* Interrupted twice, and by what is no state of it: the ranges and how they moved are the same bits
+ * as without. */
+static void an_interrupted_calibration_goes_on(void **state)
+{
+    (void)state;
+    char path[512], partial[] = "/tmp/ptq-partial-XXXXXX";
+    fixture f = start(test_demo("yolov7-shapes.pt", path));
+    int fd = mkstemp(partial);
+    assert_true(fd >= 0);
+    close(fd);
+    for (int compat = 0; compat < 2; compat++) {
+        calibrate_options o = small_options();
+        o.batch_size = 3;
+        o.is_compat = compat;
+        ranges *want, *r;
+        assert_ok(run(&f, 12, &o, NULL, &want));
+        o.partial = partial;
+        unlink(partial);
+        assert_status(run_until(&f, &o, 1, &r), PTQ_CANCELLED);
+        assert_true(file_exists(partial));
+        assert_status(run_until(&f, &o, 2, &r), PTQ_CANCELLED);
+        assert_ok(run(&f, 12, &o, NULL, &r));
+        assert_false(file_exists(partial));
+        assert_same(r, want);
+        ranges_destroy(r);
+        for (int i = 0; i < 3; i++) { /* of other images, no state at all, and empty */
+            static const char *const TEXTS[] = {"", "{\"fingerprint\":\"x\",\"result\":{}}", ""};
+            if (i == 0) {
+                calibrate_options other = o;
+                other.image_size = 64;
+                assert_status(run_until(&f, &other, 1, &r), PTQ_CANCELLED);
+            } else {
+                assert_ok(file_write(partial, TEXTS[i], strlen(TEXTS[i]), &err));
+            }
+            assert_ok(run(&f, 12, &o, NULL, &r));
+            assert_same(r, want);
+            ranges_destroy(r);
+        }
+        ranges_destroy(want);
+    }
     stop(&f);
 }
 
@@ -218,6 +313,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_quantizable_tensor_is_watched_once),
+        cmocka_unit_test(an_interrupted_calibration_goes_on),
         cmocka_unit_test(exact_ranges_ignore_threads_batches_and_order),
         cmocka_unit_test(a_draw_depends_on_the_seed),
         cmocka_unit_test(cancelling_and_bad_values_stop_it),
