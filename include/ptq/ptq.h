@@ -324,7 +324,7 @@ PTQ_API_VOID void ptq_calibrate_options_init(ptq_calibrate_options *o);
 /* Result: images, tensors [{name, layers [], amax {max, percentile, entropy, mse}, low, high,
  * count}], amax being the largest |x| that the range keeps, count the values seen; coverage,
  * whether more images would move the ranges. PTQ_DATA: no images; PTQ_USAGE: the model has
- * quantizers; PTQ_CANCELLED: what was counted is kept in OUTPUT.partial, from which the same call
+ * quantizers; PTQ_CANCELLED: what was counted is kept in .OUTPUT.partial, from which the same call
  * goes on. */
 PTQ_API ptq_status ptq_calibrate(ptq_model *m, const ptq_calibrate_options *o, const ptq_env *env,
                                  ptq_result **out, ptq_error *err);

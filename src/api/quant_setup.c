@@ -68,7 +68,8 @@ ptq_status quant_setup_resume(quant_setup *s, const char *output, ptq_error *err
     str path = STR_INIT;
     if (!output || file_is_special(output))
         return PTQ_OK;
-    str_addf(&path, "%s.partial", output);
+    const char *name = path_base(output);
+    str_addf(&path, "%.*s.%s.partial", (int)(name - output), output, name);
     s->partial = str_take(&path);
     return s->partial ? PTQ_OK : error_no_memory(err, strlen(output), "a path");
 }
