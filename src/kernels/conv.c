@@ -5,9 +5,18 @@
 
 #include "base/mem.h"
 #include "kernels/conv_impl.h"
+#ifdef PTQ_ONEDNN
 #include "kernels/onednn/dnnl_home.h"
+#endif
 
-static const conv_impl *const impls[] = {&conv_winograd, &conv_tile, &conv_onednn, &conv_ref};
+static const conv_impl *const impls[] = {
+    &conv_winograd,
+    &conv_tile,
+#ifdef PTQ_ONEDNN
+    &conv_onednn,
+#endif
+    &conv_ref,
+};
 enum { N_IMPLS = sizeof impls / sizeof impls[0] };
 
 const conv_impl *const *conv_impls(int *n)
@@ -41,7 +50,9 @@ void conv_context_destroy(conv_context *c)
         blob_unref(&c->packed[i].data);
     }
     mem_free(c->packed);
+#ifdef PTQ_ONEDNN
     dnnl_home_destroy(c->dnnl);
+#endif
     mem_free(c);
 }
 
