@@ -104,8 +104,10 @@ static double output_difference(session *a, session *b)
         if (x.type != DTYPE_F32 || !shape_equal(&x.shape, &y.shape) ||
             !shape_count(&x.shape, &count))
             return NAN;
-        for (size_t j = 0; j < count; j++)
-            worst = fmax(worst, fabs((double)((float *)x.data)[j] - (double)((float *)y.data)[j]));
+        for (size_t j = 0; j < count; j++) {
+            double d = fabs((double)((float *)x.data)[j] - (double)((float *)y.data)[j]);
+            worst = d > worst ? d : worst;
+        }
     }
     return worst;
 }

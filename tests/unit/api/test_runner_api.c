@@ -141,7 +141,8 @@ static void observe(void *user, const ptq_tensor *t)
     s->n_inner++;
     s->channels = t->dims[1];
     for (size_t i = 0; i < n; i++)
-        s->largest = fmax(s->largest, fabs((double)t->data[i]));
+        if (fabs((double)t->data[i]) > s->largest)
+            s->largest = fabs((double)t->data[i]);
 }
 
 static char PICTURE[512];
