@@ -4,6 +4,7 @@
 # make check    install what is missing, build, run every test
 # make asan     the same tests under AddressSanitizer and UndefinedBehaviorSanitizer (those named quick)
 # make fuzz     each fuzz target for FUZZ_SECONDS (60) under libFuzzer; what it finds is in build-fuzz/corpus
+# make aarch64  build for aarch64 with Debian's cross compiler, run the quick tests under qemu-user
 # make lint-c   clang-tidy (.clang-tidy) and cppcheck over the sources
 # make coverage lines that the tests run, per room (gcovr)
 # make format   lay out the sources as clang-format does
@@ -14,7 +15,7 @@ BUILD ?= build
 JOBS ?= $(shell nproc)
 CMAKE_FLAGS ?=
 
-.PHONY: all demo check asan fuzz lint-c coverage format docs clean packages
+.PHONY: all demo check asan fuzz aarch64 lint-c coverage format docs clean packages
 all: $(BUILD)/build.ninja
 	ninja -C $(BUILD)
 
@@ -45,6 +46,10 @@ fuzz: packages
 	ninja -C $(BUILD)-fuzz fuzz_targets
 	tools/fuzz.sh $(BUILD)-fuzz $(FUZZ_SECONDS)
 
+aarch64: packages
+	@tools/packages.sh aarch64
+	JOBS=$(JOBS) tools/aarch64.sh $(BUILD)-aarch64 $(BUILD)-aarch64/sysroot $(CMAKE_FLAGS)
+
 lint-c: all
 	@tools/packages.sh lint
 	git ls-files 'src/*.c' | grep -v /kernels/ | xargs clang-tidy --quiet -p $(BUILD)
@@ -65,4 +70,4 @@ docs:
 	python3 tools/api_docs.py $(BUILD)/docs/api
 
 clean:
-	rm -rf $(BUILD) $(BUILD)-asan $(BUILD)-clang $(BUILD)-fuzz $(BUILD)-coverage
+	rm -rf $(BUILD) $(BUILD)-asan $(BUILD)-clang $(BUILD)-fuzz $(BUILD)-coverage $(BUILD)-aarch64
