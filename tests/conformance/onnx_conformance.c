@@ -400,6 +400,8 @@ static void run_suite(const char *suite, const char *dir, tally *all)
                 v = run_case(&t, false);
             if (!why && v == UNSUPPORTED)
                 v = run_case(&t, true);
+            if (v == WRONG && strstr(names[i], "BFLOAT16_to") && strstr(t.err.message, "is u16"))
+                v = UNSUPPORTED; /* onnx 1.12 stores these bfloat16 values as uint16 */
             note(all, &t, names[i], v);
         }
         free(names[i]);
