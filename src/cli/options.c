@@ -178,7 +178,7 @@ static ptq_status read_choice(const option *o, void *target, const char *text, p
 static ptq_status read_value(parsed *p, const option *o, void *target, const char *text,
                              ptq_error *err)
 {
-    uint64_t size;
+    uint64_t size = 0;
     switch (o->type) {
     case OPTION_INT:
         return read_int(o, target, text, err);

@@ -110,20 +110,21 @@ ptq_status bind_split(builder *b, const node *n)
     return PTQ_OK;
 }
 
-/* Reads at most VIEW_MAX_RANK integers of a constant input. */
-static ptq_status constant_ints(builder *b, const node *n, int input, int64_t values[VIEW_MAX_RANK])
+/* The `wanted` integers of a constant input. */
+static ptq_status constant_ints(builder *b, const node *n, int input, int wanted, int64_t *values)
 {
     const tensor *t = graph_tensor_const(b->g, n->inputs[input]);
     const void *data;
     size_t count;
     PTQ_TRY(build_constant_data(b, n->inputs[input], "bounds", &data));
-    if (!shape_count(&t->shape, &count) || count > VIEW_MAX_RANK)
-        return error_set(b->err, PTQ_SHAPE, "the bounds of node '%s' are too many", n->name);
-    for (size_t i = 0; i < count; i++)
-        values[i] =
-            t->type == DTYPE_I64
-                ? ((const int64_t *)data)[i]
-                : (int64_t)view_load((const char *)data + i * view_type_bytes(t->type), t->type);
+    if (!shape_count(&t->shape, &count) || count != (size_t)wanted)
+        return error_set(b->err, PTQ_SHAPE, "node '%s' has %zu bounds where %d are needed", n->name,
+                         count, wanted);
+    for (int i = 0; i < wanted; i++)
+        values[i] = t->type == DTYPE_I64
+                        ? ((const int64_t *)data)[i]
+                        : (int64_t)view_load(
+                              (const char *)data + (size_t)i * view_type_bytes(t->type), t->type);
     return PTQ_OK;
 }
 
@@ -142,16 +143,18 @@ ptq_status bind_slice(builder *b, const node *n)
     const shape *bounds = &graph_tensor_const(b->g, n->inputs[1])->shape;
     int n_bounds = bounds->rank ? (int)bounds->dim[0] : 1;
     value_id from;
+    if (n_bounds > VIEW_MAX_RANK)
+        return error_set(b->err, PTQ_SHAPE, "the bounds of node '%s' are too many", n->name);
     PTQ_TRY(stored(b, n->inputs[0], LAYOUT_ANY, &from));
-    PTQ_TRY(constant_ints(b, n, 1, starts));
+    PTQ_TRY(constant_ints(b, n, 1, n_bounds, starts));
     for (int i = 0; i < n_bounds; i++) {
         axes[i] = i;
         steps[i] = 1;
     }
     if (bind_has_input(n, 3))
-        PTQ_TRY(constant_ints(b, n, 3, axes));
+        PTQ_TRY(constant_ints(b, n, 3, n_bounds, axes));
     if (bind_has_input(n, 4))
-        PTQ_TRY(constant_ints(b, n, 4, steps));
+        PTQ_TRY(constant_ints(b, n, 4, n_bounds, steps));
     view v = *build_view(b, from);
     int64_t offset = 0;
     for (int i = 0; i < n_bounds; i++) {

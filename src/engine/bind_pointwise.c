@@ -200,6 +200,7 @@ static ptq_status zero_operand(builder *b, const view *out, dtype type, value_id
 ptq_status bind_quantize(builder *b, const node *n)
 {
     bool is_quantize = n->op == GRAPH_OP_QUANTIZE_LINEAR;
+    const tensor *codes = graph_tensor_const(b->g, is_quantize ? n->outputs[0] : n->inputs[0]);
     value_id operands[4];
     view views[4];
     PTQ_TRY(build_output(b, n->outputs[0], &operands[3]));
@@ -210,8 +211,7 @@ ptq_status bind_quantize(builder *b, const node *n)
     if (bind_has_input(n, 2))
         PTQ_TRY(axis_operand(b, n->inputs[2], axis, &views[3], &operands[2], &views[2]));
     else
-        PTQ_TRY(zero_operand(b, &views[3], is_quantize ? views[3].type : views[0].type,
-                             &operands[2], &views[2]));
+        PTQ_TRY(zero_operand(b, &views[3], codes->type, &operands[2], &views[2]));
     kernel_family family = is_quantize ? KERNEL_QUANTIZE : KERNEL_DEQUANTIZE;
     kernel_param param = {.from_half = is_quantize && n->attr.axis.from_half};
     return build_kernel(b, &(kernel_request){family, param, operands, views, 4});

@@ -257,8 +257,7 @@ static void judge_category(worker *w, const coco_input *in, const ordered *o, in
 static ptq_status judge_all(const coco_input *in, const ordered *o, tables *out, ptq_error *err)
 {
     int n_failed = 0, n_categories = in->truth->n_categories;
-    int threads = in->threads > 0 ? in->threads : 1;
-#pragma omp parallel num_threads(threads) reduction(+ : n_failed)
+#pragma omp parallel num_threads(in->threads > 0 ? in->threads : 1) reduction(+ : n_failed)
     {
         worker w;
         bool ready = worker_init(&w, o, NULL) == PTQ_OK;

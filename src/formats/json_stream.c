@@ -69,16 +69,15 @@ void json_stream_close(json_stream *s)
     mem_free(s);
 }
 
-ptq_status json_error(const json_stream *s, ptq_status status, ptq_error *err, const char *format,
-                      ...)
+void json_error_at(const json_stream *s, ptq_status status, ptq_error *err, const char *format, ...)
 {
     char what[512];
     va_list args;
     va_start(args, format);
     vsnprintf(what, sizeof what, format, args);
     va_end(args);
-    return error_set(err, status, "'%s', line %zu, byte %zu: %s", s->path, s->line,
-                     s->before + s->pos, what);
+    error_set(err, status, "'%s', line %zu, byte %zu: %s", s->path, s->line, s->before + s->pos,
+              what);
 }
 
 /* At least `n` bytes from pos on are in the buffer, unless the file ends before. */
@@ -378,7 +377,7 @@ ptq_status json_read_number(json_stream *s, double *value, ptq_error *err)
 
 ptq_status json_read_integer(json_stream *s, int64_t *value, ptq_error *err)
 {
-    double v;
+    double v = 0;
     PTQ_TRY(json_read_number(s, &v, err));
     if (v != floor(v) || fabs(v) >= 0x1p53)
         return json_error(s, PTQ_FORMAT, err, "expected an integer, found %g", v);
@@ -405,7 +404,7 @@ ptq_status json_read_flag(json_stream *s, bool *value, ptq_error *err)
         *value = c == 't';
         return PTQ_OK;
     }
-    double v;
+    double v = 0;
     PTQ_TRY(json_read_number(s, &v, err));
     *value = v != 0;
     return PTQ_OK;
@@ -489,7 +488,7 @@ ptq_status json_peek(json_stream *s, json_kind *kind, ptq_error *err)
 static ptq_status skip_scalar(json_stream *s, json_kind kind, ptq_error *err)
 {
     double number;
-    bool flag;
+    bool flag = false;
     int c;
     switch (kind) {
     case JSON_STRING:
@@ -512,7 +511,7 @@ ptq_status json_skip(json_stream *s, ptq_error *err)
     json_kind kind;
     PTQ_TRY(json_peek(s, &kind, err));
     if (kind == JSON_OBJECT) {
-        const char *key;
+        const char *key = NULL;
         PTQ_TRY(json_begin_object(s, err));
         for (;;) {
             PTQ_TRY(json_next_key(s, &key, err));
@@ -522,7 +521,7 @@ ptq_status json_skip(json_stream *s, ptq_error *err)
         }
     }
     if (kind == JSON_ARRAY) {
-        bool more;
+        bool more = false;
         PTQ_TRY(json_begin_array(s, err));
         for (;;) {
             PTQ_TRY(json_next_item(s, &more, err));

@@ -59,7 +59,9 @@ PTQ_CHECKED ptq_status json_skip(json_stream *s, ptq_error *err);
 PTQ_CHECKED ptq_status json_end(json_stream *s, ptq_error *err);
 
 /* An error about what was just read: "'F', line 3, byte 120: <formatted>". */
-ptq_status json_error(const json_stream *s, ptq_status status, ptq_error *err, const char *format,
-                      ...) PTQ_PRINTF(4, 5);
+#define json_error(s, status, err, ...)                                                            \
+    (json_error_at((s), (status), (err), __VA_ARGS__), (ptq_status)(status))
+void json_error_at(const json_stream *s, ptq_status status, ptq_error *err, const char *format, ...)
+    PTQ_PRINTF(4, 5);
 
 #endif

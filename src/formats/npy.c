@@ -207,7 +207,7 @@ static void copy_swapped(unsigned char *dst, const unsigned char *src, size_t co
 /* Fortran order to C order: the C index runs with the last dimension fastest. */
 static void copy_transposed(const npy_array *a, unsigned char *dst, const unsigned char *src)
 {
-    size_t size = npy_dtype_size(a->dtype), strides[NPY_MAX_RANK], index[NPY_MAX_RANK] = {0};
+    size_t size = npy_dtype_size(a->dtype), strides[NPY_MAX_RANK] = {0}, index[NPY_MAX_RANK] = {0};
     size_t stride = 1;
     for (int i = 0; i < a->rank; i++) {
         strides[i] = stride;

@@ -11,21 +11,14 @@
 enum { DEFAULT_MAX_DEPTH = 1000 };
 #define DEFAULT_MAX_BYTES ((size_t)1 << 30)
 
-ptq_status pickle_fail(const pickle_machine *m, ptq_status status, const char *format, ...)
+void pickle_fail_at(const pickle_machine *m, ptq_status status, const char *format, ...)
 {
     char what[768];
     va_list args;
     va_start(args, format);
     vsnprintf(what, sizeof what, format, args);
     va_end(args);
-    return error_set(m->err, status, "byte %zu: %s", m->op_pos, what);
-}
-
-ptq_status pickle_no_memory(const pickle_machine *m)
-{
-    return pickle_fail(m, PTQ_LIMIT,
-                       "out of memory, or the document needs more than the limit of %zu bytes",
-                       m->max_bytes);
+    error_set(m->err, status, "byte %zu: %s", m->op_pos, what);
 }
 
 /* ---- stack, marks, memo ---- */

@@ -33,11 +33,16 @@ typedef struct pickle_machine {
     ptq_error *err;
 } pickle_machine;
 
-/* Sets "byte N: <formatted>". */
-ptq_status pickle_fail(const pickle_machine *m, ptq_status status, const char *format, ...)
+/* Sets "byte N: <formatted>" and returns the status. */
+#define pickle_fail(m, status, ...)                                                                \
+    (pickle_fail_at((m), (status), __VA_ARGS__), (ptq_status)(status))
+void pickle_fail_at(const pickle_machine *m, ptq_status status, const char *format, ...)
     PTQ_PRINTF(3, 4);
 /* PTQ_LIMIT: neither the machine nor the limit gives more. */
-ptq_status pickle_no_memory(const pickle_machine *m);
+#define pickle_no_memory(m)                                                                        \
+    pickle_fail((m), PTQ_LIMIT,                                                                    \
+                "out of memory, or the document needs more than the limit of %zu bytes",           \
+                (m)->max_bytes)
 
 PTQ_CHECKED ptq_status pickle_new(pickle_machine *m, pickle_kind kind, pickle_value **out);
 /* Copies the bytes; `kind` is STR or BYTES. */

@@ -352,13 +352,12 @@ bool yaml_double(const yaml_value *v, double *out)
     return true;
 }
 
-ptq_status yaml_error(ptq_error *err, const yaml_doc *d, const yaml_value *v, const char *format,
-                      ...)
+void yaml_error_at(ptq_error *err, const yaml_doc *d, const yaml_value *v, const char *format, ...)
 {
     char what[768];
     va_list args;
     va_start(args, format);
     vsnprintf(what, sizeof what, format, args);
     va_end(args);
-    return error_set(err, PTQ_FORMAT, "'%s' line %d: %s", d->name, v ? v->line : 1, what);
+    (void)error_set(err, PTQ_FORMAT, "'%s' line %d: %s", d->name, v ? v->line : 1, what);
 }

@@ -49,7 +49,8 @@ bool yaml_double(const yaml_value *v, double *out); /* integers too */
 bool yaml_bool(const yaml_value *v, bool *out);     /* true/false, yes/no, on/off */
 
 /* Sets "'NAME' line N: <formatted>" and returns PTQ_FORMAT. */
-PTQ_CHECKED ptq_status yaml_error(ptq_error *err, const yaml_doc *d, const yaml_value *v,
-                                  const char *format, ...) PTQ_PRINTF(4, 5);
+#define yaml_error(err, d, v, ...) (yaml_error_at((err), (d), (v), __VA_ARGS__), PTQ_FORMAT)
+void yaml_error_at(ptq_error *err, const yaml_doc *d, const yaml_value *v, const char *format, ...)
+    PTQ_PRINTF(4, 5);
 
 #endif

@@ -42,15 +42,13 @@ static const char *way_out(lint *l, const layer *a)
     const demand *d = end == NET_NONE ? NULL : &l->demands[end];
     if (!d || (!d->first && !d->in_float))
         return "nothing reads its result";
-    const char *for_whom = !d->first         ? ""
-                           : d->first->layer ? d->first->layer->name
-                                             : d->first->node->name;
+    if (!d->first)
+        return lint_text(l, "float out, read by %s", reader_of(l, d));
+    const char *for_whom = d->first->layer ? d->first->layer->name : d->first->node->name;
     if (demand_is_pure(d) && quantizer_is_plain(d->first))
         return lint_text(l, "int8 out, scale %.6g for '%s'", (double)d->first->scales[0], for_whom);
     if (demand_is_pure(d))
         return lint_text(l, "int8 out for '%s'", for_whom);
-    if (!d->first)
-        return lint_text(l, "float out, read by %s", reader_of(l, d));
     if (d->in_float)
         return lint_text(l, "float out for %s, converted to int8 for '%s'", reader_of(l, d),
                          for_whom);

@@ -68,10 +68,10 @@ uint32_t layer_end(const lint *l, const net_node *node, const net_node **add)
         uint32_t next = silu_of(n, at);
         const net_node *reader =
             v->n_readers == 1 && !v->is_output ? &n->nodes[v->readers[0]] : NULL;
-        if (next == NET_NONE && !*add && is_residual_add(n, reader)) {
+        if (next == NET_NONE && reader && !*add && is_residual_add(n, reader)) {
             *add = reader;
             next = only_output(reader);
-        } else if (next == NET_NONE &&
+        } else if (next == NET_NONE && reader &&
                    (net_is(reader, "BatchNormalization") || net_is_kind(reader, NET_ACTIVATION))) {
             next = only_output(reader);
         }

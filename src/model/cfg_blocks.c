@@ -10,14 +10,14 @@ enum { MAX_MODULES = 100000, MAX_WINDOW = 4096, MAX_POOLS = 15 };
 /* PyTorch's default is 1e-5; initialize_weights() of YOLOv7 sets this on every module. */
 static const float BATCH_NORM_EPSILON = 1e-3f;
 
-ptq_status cfg_error(const cfg_builder *b, const char *format, ...)
+void cfg_error_at(const cfg_builder *b, const char *format, ...)
 {
     char what[768];
     va_list args;
     va_start(args, format);
     vsnprintf(what, sizeof what, format, args);
     va_end(args);
-    return yaml_error(b->err, b->doc, b->row, "%s", what);
+    yaml_error_at(b->err, b->doc, b->row, "%s", what);
 }
 
 ptq_status cfg_add(cfg_builder *b, module *parent, const char *type, const char *name, module **out)

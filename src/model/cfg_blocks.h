@@ -67,6 +67,7 @@ PTQ_CHECKED ptq_status cfg_make(cfg_builder *b, const cfg_type *type, module *pa
 PTQ_CHECKED ptq_status cfg_add(cfg_builder *b, module *parent, const char *type, const char *name,
                                module **out);
 /* Reports PTQ_FORMAT at the present row. */
-ptq_status cfg_error(const cfg_builder *b, const char *format, ...) PTQ_PRINTF(2, 3);
+#define cfg_error(b, ...) (cfg_error_at((b), __VA_ARGS__), PTQ_FORMAT)
+void cfg_error_at(const cfg_builder *b, const char *format, ...) PTQ_PRINTF(2, 3);
 
 #endif

@@ -70,7 +70,7 @@ static ptq_status build_sppf(builder *b, const module *m, tensor_id x, const cha
         op_desc d = {.op = GRAPH_OP_MAX_POOL, .n = 1, .x = &all[i - 1], .attr = &attr};
         d.name = i == 1 ? pool->path : arena_printf(b->names, "%s_%d", pool->path, i - 1);
         if (!d.name)
-            return error_no_memory(b->err, strlen(pool->path), "a name");
+            return error_no_memory(b->err, strlen(m->path), "a name");
         PTQ_TRY(build_op(b, &d, &all[i]));
     }
     PTQ_TRY(build_cat(b, m, all, 4, &x));

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "model/module_graph.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -19,6 +20,7 @@ ptq_status build_name(builder *b, const module *m, const char *suffix, const cha
 
 ptq_status build_op(builder *b, const op_desc *d, tensor_id *y)
 {
+    assert(d->name);
     const char *out = d->out ? d->out : arena_printf(b->names, "%s.out", d->name);
     if (!out)
         return error_no_memory(b->err, strlen(d->name), "a name");

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Transpose, Slice, Expand, Concat, Split and Gather of constants. Types do not matter here, only
  * the size of an element. */
+#include <assert.h>
 #include <inttypes.h>
 #include <string.h>
 
@@ -9,6 +10,7 @@
 
 int64_t strided_offset(const shape *s, const int64_t stride[SHAPE_MAX_RANK], size_t i)
 {
+    assert(s->rank >= 0 && s->rank <= SHAPE_MAX_RANK);
     int64_t offset = 0;
     for (int d = s->rank - 1; d >= 0; d--) {
         size_t length = (size_t)s->dim[d];
@@ -64,7 +66,7 @@ static void copy_strided(const source *from, const shape *to, const int64_t *str
 static void transpose(const graph *g, const node *n, const shape *to, unsigned char *out)
 {
     source from = source_of(g, n->inputs[0]);
-    int64_t own[SHAPE_MAX_RANK], stride[SHAPE_MAX_RANK];
+    int64_t own[SHAPE_MAX_RANK], stride[SHAPE_MAX_RANK] = {0};
     row_major(from.shape, own);
     for (int d = 0; d < to->rank; d++)
         stride[d] = own[n->attr.perm.perm[d]];
@@ -99,6 +101,7 @@ static void slice(const graph *g, const node *n, const shape *to, unsigned char 
         int64_t axis = int_at(g, node_input(n, 3), i, i), start = int_at(g, n->inputs[1], i, 0);
         int64_t step = int_at(g, node_input(n, 4), i, 1);
         axis += axis < 0 ? from.shape->rank : 0;
+        assert(axis >= 0 && axis < from.shape->rank);
         int64_t length = from.shape->dim[axis], last = step > 0 ? length : length - 1;
         start += start < 0 ? length : 0;
         start = start < 0 ? 0 : start > last ? last : start;

@@ -58,7 +58,7 @@ static descriptor effective_input(const config_write_job *job, const quant_point
 {
     descriptor d = p->input_desc;
     const quant_point *leader = NULL;
-    if (p->group < 0 || group_leader(job->points, p->group, &leader, NULL) != PTQ_OK || !leader)
+    if (p->group < 0 || group_leader(job->points, p->group, &leader, NULL) != PTQ_OK)
         return d;
     const descriptor *from = &leader->input_desc;
     d.n_amax = from->n_amax;

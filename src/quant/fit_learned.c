@@ -243,14 +243,14 @@ static ptq_status copy_node(probe *p, const quant_point *q, const char *name, te
                             ptq_error *err)
 {
     node n = *graph_node_const(p->g, q->node);
-    tensor_id made[16], itself = q->tensor;
+    tensor_id made[16] = {0}, itself = q->tensor;
     if (q->input_index == QPLAN_OUTPUT)
         n = (node){.op = GRAPH_OP_IDENTITY,
                    .n_inputs = 1,
                    .n_outputs = 1,
                    .inputs = &itself,
                    .outputs = &itself};
-    if (n.n_outputs > 16)
+    if (n.n_outputs < 1 || n.n_outputs > 16)
         return error_set(err, PTQ_UNSUPPORTED,
                          "layer '%s' has %d outputs; its range is not learned", q->layer,
                          n.n_outputs);

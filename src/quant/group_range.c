@@ -32,6 +32,8 @@ ptq_status group_leader(const quant_points *points, int group, const quant_point
             (p->has_range_rule && !leader->has_range_rule && !is_led))
             leader = p;
     }
+    if (!leader)
+        return error_set(err, PTQ_INTERNAL, "group %d has no quantizer", group);
     *out = leader;
     return PTQ_OK;
 }

@@ -12,7 +12,7 @@ ptq_status ranges_create(int n, bool is_compat, ranges **out, ptq_error *err)
         return error_no_memory(err, sizeof *r, "ranges");
     r->items = mem_array((size_t)n, sizeof *r->items);
     if (!r->items) {
-        ranges_destroy(r);
+        mem_free(r);
         return error_no_memory(err, (size_t)n * sizeof *r->items, "ranges");
     }
     r->n = n;
