@@ -7,6 +7,7 @@
 #include "model/cfg_network.h"
 #include "model/model.h"
 #include "pt_edit.h"
+#include "state_dict.h"
 
 #define DEMO_CFG "tests/golden/model/yolov7-w025.yaml"
 
@@ -151,68 +152,6 @@ static void nothing_stays_random(void **state)
 
 /* ---- every official network, with weights that are all 0.5 ---- */
 
-static void add_dims(str *pkl, const int64_t *dims, int rank)
-{
-    str_add(pkl, "(");
-    for (int i = 0; i < rank; i++) {
-        int32_t dim = (int32_t)(dims ? dims[i] : 0);
-        str_add(pkl, "J");
-        str_add_n(pkl, (const char *)&dim, 4);
-    }
-    str_add(pkl, "t");
-}
-
-/* One entry of a state dict: a tensor whose strides are 0, all elements the one of storage "0". */
-static void add_entry(str *pkl, const char *name, const module_param *p)
-{
-    static const char storage[] = "U\x07storagectorch\nFloatStorage\nU\x01"
-                                  "0U\x03"
-                                  "cpuK\x01tQK\x00";
-    int32_t length = (int32_t)strlen(name);
-    str_add(pkl, "X");
-    str_add_n(pkl, (const char *)&length, 4);
-    str_addf(pkl, "%sctorch._utils\n_rebuild_tensor_v2\n((", name);
-    str_add_n(pkl, storage, sizeof storage - 1);
-    add_dims(pkl, p->dims, p->rank);
-    add_dims(pkl, NULL, p->rank);
-    str_add(pkl, "\x89}tRs");
-}
-
-static void add_entries(str *pkl, const module *m)
-{
-    module_param params[MODULE_MAX_PARAMS];
-    int n = module_params(m, params);
-    for (int i = 0; i < n; i++) {
-        char name[256];
-        snprintf(name, sizeof name, "%s.%s", m->path, params[i].name);
-        add_entry(pkl, name, &params[i]);
-    }
-    for (int i = 0; i < m->n_parts; i++)
-        add_entries(pkl, m->parts[i]);
-}
-
-/* A bare state dict with everything that the config names. */
-static void write_state_dict(const char *cfg, archive *a, const char *dir)
-{
-    ptq_error err;
-    network *n;
-    static const float half = 0.5f;
-    str pkl = STR_INIT;
-    assert_ok(cfg_read_network(cfg, &n, &err));
-    str_add(&pkl, "\x80\x02}");
-    add_entries(&pkl, n->layers);
-    str_add(&pkl, ".");
-    network_destroy(n);
-    a->n = 2;
-    a->records = mem_array(2, sizeof *a->records);
-    a->records[0].name = mem_strdup("data.pkl");
-    a->records[1].name = mem_strdup("data/0");
-    record_set(&a->records[0], str_text(&pkl), pkl.len);
-    record_set(&a->records[1], &half, sizeof half);
-    archive_write(a, dir, "state.pt", "archive", false);
-    str_clear(&pkl);
-}
-
 /* An 8th of the official width is too narrow for the 32 groups of ResX. */
 static double narrow(const official *o)
 {
@@ -228,7 +167,7 @@ static void check_built(const official *o, const char *spec, const char *dir)
     char *cfg = path_join(dir, "net.yaml");
     table t = make_config(o, spec, narrow(o));
     assert_ok(file_write(cfg, str_text(&t.rows), t.rows.len, &err));
-    write_state_dict(cfg, &a, dir);
+    state_dict_write(cfg, false, &a, dir);
     model *bare = NULL;
     assert_status(model_load(a.path, NULL, NULL, &bare, &err), PTQ_UNSUPPORTED);
     assert_non_null(strstr(err.message, "--cfg"));
