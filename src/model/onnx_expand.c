@@ -167,7 +167,9 @@ static ptq_status add_ones(onnx_importer *im, const node *n, tensor_id zero, ten
                            ptq_error *err)
 {
     enum { MOST = 1 << 20 };
-    shape s = zero == TENSOR_NONE ? (shape){.rank = 0} : graph_tensor(im->g, zero)->shape;
+    shape s = {.rank = 0};
+    if (zero != TENSOR_NONE)
+        s = graph_tensor(im->g, zero)->shape;
     size_t count;
     if (zero != TENSOR_NONE && !graph_is_const(im->g, zero))
         s.rank = 0;
