@@ -6,6 +6,7 @@
 # make fuzz     each fuzz target for FUZZ_SECONDS (60) under libFuzzer; what it finds is in build-fuzz/corpus
 # make aarch64  build for aarch64 with Debian's cross compiler, run the quick tests under qemu-user
 # make lint-c   clang-tidy (.clang-tidy) and cppcheck over the sources
+# make valgrind the commands on demo/ under valgrind's memcheck
 # make coverage lines that the tests run, per room (gcovr)
 # make format   lay out the sources as clang-format does
 # make docs     the library's reference, from its headers, into build/docs/api/
@@ -15,7 +16,7 @@ BUILD ?= build
 JOBS ?= $(shell nproc)
 CMAKE_FLAGS ?=
 
-.PHONY: all demo check asan fuzz aarch64 lint-c coverage format docs clean packages
+.PHONY: all demo check asan fuzz aarch64 lint-c valgrind coverage format docs clean packages
 all: $(BUILD)/build.ninja
 	ninja -C $(BUILD)
 
@@ -55,6 +56,10 @@ lint-c: all
 	git ls-files 'src/*.c' | grep -v /kernels/ | xargs clang-tidy --quiet -p $(BUILD)
 	cppcheck --quiet --std=c17 --enable=warning,portability --library=posix --error-exitcode=1 \
 	  --suppressions-list=tools/cppcheck.txt -I src -I include src
+
+valgrind: all
+	@tools/packages.sh lint
+	tools/valgrind.sh $(BUILD)
 
 coverage: packages
 	@tools/packages.sh lint
