@@ -91,7 +91,9 @@ static ptq_status build_decode(builder *b, const module *m, int level, tensor_id
                                const char *out, tensor_id *y)
 {
     const module_head *h = m->as.head;
-    op_attr attr = {.decode = {h->n_anchors, 5 + h->n_classes, h->stride[level]}};
+    op_attr attr = {.decode = {.n_anchors = h->n_anchors,
+                               .n_values = 5 + h->n_classes,
+                               .stride = h->stride[level]}};
     shape s = {.rank = 2, .dim = {h->n_anchors, 2}};
     tensor_id inputs[2] = {raw, TENSOR_NONE};
     const char *name = arena_printf(b->names, "%s.decode.%d", m->path, level);
