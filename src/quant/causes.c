@@ -11,7 +11,8 @@
 #include "quant/range_facts.h"
 
 enum { CHANNEL_IMAGES = 8 };
-/* A remedy that brings less is not named: measured gains lie up to 1.5 dB beside the predicted. */
+/* A remedy that brings less is not named: where half a decibel was predicted, one was lost
+ * (docs/accuracy.md). */
 #define LEAST_GAIN_DB 1.0
 /* An outlier stands so many times above the second channel; channels are uneven when the largest
  * stands so many times above the median. */
