@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "model/module_graph.h"
 
-#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -20,7 +19,8 @@ ptq_status build_name(builder *b, const module *m, const char *suffix, const cha
 
 ptq_status build_op(builder *b, const op_desc *d, tensor_id *y)
 {
-    assert(d->name);
+    if (!d->name)
+        return error_no_memory(b->err, 0, "a name");
     const char *out = d->out ? d->out : arena_printf(b->names, "%s.out", d->name);
     if (!out)
         return error_no_memory(b->err, strlen(d->name), "a name");
