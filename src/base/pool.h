@@ -19,4 +19,8 @@ void pool_destroy(pool *p); /* NULL allowed */
  * done. One job at a time; neither allocates nor fails. */
 void pool_run(pool *p, int n_parts, pool_fn *fn, void *context);
 
+/* The same in ascending order, where parts wait for others: part i begins when all parts below
+ * needs[i], which is at most i, have ended. */
+void pool_run_ordered(pool *p, int n_parts, const int *needs, pool_fn *fn, void *context);
+
 #endif

@@ -6,6 +6,7 @@
 
 #include "base/mem.h"
 #include "engine/plan.h"
+#include "engine/schedule.h"
 
 /* Makes room for one more of `size` bytes in a growing array. */
 static bool reserve(void **items, int *cap, int n, size_t size)
@@ -384,7 +385,7 @@ static ptq_status plan_slab(builder *b)
     for (int i = 0; i < e->n_buffers; i++) {
         const buffer *buf = &e->buffers[i];
         if (buf->kind == BUFFER_SLAB && buf->is_used)
-            items[n++] = (plan_item){buf->bytes, buf->first, buf->last, 0};
+            items[n++] = (plan_item){buf->bytes, buf->first, buf->last + SCHEDULE_OVERLAP, 0};
     }
     ptq_status status = plan_memory(items, n, &e->slab_bytes, b->err);
     n = 0;
@@ -422,5 +423,5 @@ ptq_status build_finish(builder *b)
         if (s->scratch >= 0)
             s->scratch_data = e->slab + e->buffers[s->scratch].offset;
     }
-    return PTQ_OK;
+    return schedule_make(e, b->err);
 }

@@ -47,6 +47,8 @@ void engine_destroy(engine *e)
     mem_free(e->buffers);
     mem_free(e->values);
     mem_free(e->steps);
+    mem_free(e->tasks);
+    mem_free(e->needs);
     mem_free(e->slab);
     mem_free(e->inputs);
     mem_free(e->outputs);
@@ -225,27 +227,34 @@ typedef struct step_job {
     atomic_bool has_failed;
 } step_job;
 
-static void run_part(void *context, int part)
+static bool run_part(const step *s, int part)
 {
-    step_job *j = context;
-    const step *s = j->s;
     if (!s->conv) {
         s->kernel->run(&s->args, part, s->n_parts);
-        return;
+        return true;
     }
     conv_run_args a = {s->args.t[0].data, s->args.t[1].data, s->scratch_data};
-    if (!s->conv->impl->run(s->conv, &a, part))
+    return s->conv->impl->run(s->conv, &a, part);
+}
+
+static void run_part_of_step(void *context, int part)
+{
+    step_job *j = context;
+    if (!run_part(j->s, part))
         atomic_store(&j->has_failed, true);
+}
+
+static ptq_status step_failed(const step *s, ptq_error *err)
+{
+    return error_set(err, PTQ_INTERNAL, "node '%s' could not be computed by %s", s->node,
+                     s->kernel_name);
 }
 
 ptq_status step_run(const step *s, pool *threads, ptq_error *err)
 {
     step_job job = {.s = s};
-    pool_run(threads, s->n_parts, run_part, &job);
-    if (atomic_load(&job.has_failed))
-        return error_set(err, PTQ_INTERNAL, "node '%s' could not be computed by %s", s->node,
-                         s->kernel_name);
-    return PTQ_OK;
+    pool_run(threads, s->n_parts, run_part_of_step, &job);
+    return atomic_load(&job.has_failed) ? step_failed(s, err) : PTQ_OK;
 }
 
 static ptq_status set_inputs(engine *e, const tensor_view *inputs, int n_inputs, ptq_error *err)
@@ -288,7 +297,7 @@ static void call_tap(const engine *e, const tap *t)
     e->tap_fn(e->tap_user, &seen);
 }
 
-/* Runs all steps; `ms` gets the time of each when it is not NULL. */
+/* One step after the other, for taps and for the time of each when `profile` is not NULL. */
 static ptq_status run_steps(engine *e, engine_step_profile *profile, ptq_error *err)
 {
     int next_tap = 0;
@@ -306,10 +315,28 @@ static ptq_status run_steps(engine *e, engine_step_profile *profile, ptq_error *
     return PTQ_OK;
 }
 
+typedef struct run_job {
+    const engine *e;
+    atomic_int failed; /* a step, or -1 */
+} run_job;
+
+static void run_task(void *context, int at)
+{
+    run_job *j = context;
+    const task *t = &j->e->tasks[at];
+    if (!run_part(&j->e->steps[t->step], t->part))
+        atomic_store(&j->failed, t->step);
+}
+
 ptq_status engine_run(engine *e, const tensor_view *inputs, int n_inputs, ptq_error *err)
 {
     PTQ_TRY(set_inputs(e, inputs, n_inputs, err));
-    return run_steps(e, NULL, err);
+    if (e->tap_fn && e->n_taps > 0)
+        return run_steps(e, NULL, err);
+    run_job job = {.e = e, .failed = -1};
+    pool_run_ordered(e->shared->pool, e->n_tasks, e->needs, run_task, &job);
+    int failed = atomic_load(&job.failed);
+    return failed < 0 ? PTQ_OK : step_failed(&e->steps[failed], err);
 }
 
 tensor_view engine_output(const engine *e, int i)

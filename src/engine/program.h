@@ -55,6 +55,10 @@ typedef struct step {
     int n_parts;
 } step;
 
+typedef struct task {
+    int step, part;
+} task;
+
 typedef struct tap {
     tensor_id id;
     const char *name;
@@ -85,6 +89,9 @@ struct engine {
     int n_values, cap_values;
     step *steps;
     int n_steps, cap_steps;
+    task *tasks; /* the parts of all steps (schedule.h) */
+    int *needs;  /* [n_tasks] */
+    int n_tasks;
     char *slab;
     size_t slab_bytes, const_bytes;
     int n_inputs, n_outputs;

@@ -82,6 +82,9 @@ struct conv_impl {
     ptq_status (*create)(const conv_desc *d, const conv_weights *w, conv_context *context,
                          conv **out, ptq_error *err);
     bool (*run)(const conv *c, const conv_run_args *a, int part); /* false: it failed */
+    /* The output rows that a part writes, rows of all images counted on; they ascend with the
+     * parts. NULL: no part is known to keep to any. */
+    void (*rows)(const conv *c, int part, int64_t rows[2]);
     const char *(*info)(const conv *c); /* more about the choice, or NULL */
     void (*destroy)(conv *c);
 };
@@ -101,6 +104,9 @@ void conv_destroy(conv *c); /* NULL allowed */
 /* The implementations, best first; the tests compare each with the last. */
 const conv_impl *const *conv_impls(int *n);
 int64_t conv_depth(const conv_desc *d); /* products per output element */
+/* The first row of the input that output rows below `end` do not read; rows of all images counted
+ * on. */
+int64_t conv_rows_read(const conv_desc *d, int64_t end);
 
 /* A convolution cut for several threads: whole pictures of a batch, or rows of a picture. Each part
  * is a convolution of its own on a part of the memory. */

@@ -12,6 +12,13 @@ static void source_rows(const conv_desc *d, int64_t begin, int64_t end, int64_t 
     rows[1] = rows[1] < d->src.dim[2] ? rows[1] : d->src.dim[2];
 }
 
+int64_t conv_rows_read(const conv_desc *d, int64_t end)
+{
+    int64_t image = (end - 1) / d->dst.dim[2], y = (end - 1) % d->dst.dim[2], rows[2];
+    source_rows(d, y, y + 1, rows);
+    return image * d->src.dim[2] + (rows[1] > 0 ? rows[1] : 0);
+}
+
 conv_part conv_part_at(const conv_desc *d, int part, int n_parts)
 {
     conv_part p = {.desc = *d};

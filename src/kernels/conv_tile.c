@@ -525,12 +525,28 @@ static void run_copied(const tile_conv *c, const conv_run_args *a, int part, con
     }
 }
 
+/* The part's pixels, or rows when it copies. */
+static void part_share(const tile_conv *c, int part, int64_t share[2])
+{
+    const conv_desc *d = &c->base.desc;
+    int64_t units = d->dst.dim[0] * (c->is_direct ? image_pixels(d) : d->dst.dim[2]);
+    kernel_share(units, part, c->base.n_parts, &share[0], &share[1]);
+}
+
+static void rows_of_part(const conv *base, int part, int64_t rows[2])
+{
+    const tile_conv *c = (const tile_conv *)base;
+    int64_t width = c->is_direct ? base->desc.dst.dim[3] : 1;
+    part_share(c, part, rows);
+    rows[0] = rows[0] / width;
+    rows[1] = (rows[1] + width - 1) / width;
+}
+
 static bool run(const conv *base, const conv_run_args *a, int part)
 {
     const tile_conv *c = (const tile_conv *)base;
-    const conv_desc *d = &base->desc;
-    int64_t units = d->dst.dim[0] * (c->is_direct ? image_pixels(d) : d->dst.dim[2]), share[2];
-    kernel_share(units, part, base->n_parts, &share[0], &share[1]);
+    int64_t share[2];
+    part_share(c, part, share);
     if (c->is_direct)
         run_direct(c, a, share[0], share[1]);
     else
@@ -550,6 +566,7 @@ const conv_impl conv_tile = {
     .can = can,
     .create = create,
     .run = run,
+    .rows = rows_of_part,
     .info = info,
     .destroy = destroy,
 };

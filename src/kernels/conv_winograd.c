@@ -326,12 +326,34 @@ static void run_piece(const winograd_conv *c, const piece *p)
     }
 }
 
+/* Rows of tiles, of all images counted on. */
+static void part_share(const winograd_conv *c, int part, int64_t *begin, int64_t *end)
+{
+    const conv *base = &c->base;
+    kernel_share(base->desc.dst.dim[0] * c->n_tiles[0], part, base->n_parts, begin, end);
+}
+
+/* The output row where tile row `at` begins. */
+static int64_t row_of_tiles(const winograd_conv *c, int64_t at)
+{
+    return at / c->n_tiles[0] * c->base.desc.dst.dim[2] + at % c->n_tiles[0] * TILE_SIZE;
+}
+
+static void rows_of_part(const conv *base, int part, int64_t rows[2])
+{
+    const winograd_conv *c = (const winograd_conv *)base;
+    int64_t begin, end;
+    part_share(c, part, &begin, &end);
+    rows[0] = row_of_tiles(c, begin);
+    rows[1] = row_of_tiles(c, end);
+}
+
 static bool run(const conv *base, const conv_run_args *a, int part)
 {
     const winograd_conv *c = (const winograd_conv *)base;
     const conv_desc *d = &base->desc;
     int64_t down = c->n_tiles[0], begin, end;
-    kernel_share(d->dst.dim[0] * down, part, base->n_parts, &begin, &end);
+    part_share(c, part, &begin, &end);
     piece p = {.input = (float *)((char *)a->scratch + (size_t)part * c->part_bytes)};
     p.sums = p.input + c->input_floats;
     for (int64_t at = begin; at < end; at += p.n[0]) {
@@ -364,6 +386,7 @@ const conv_impl conv_winograd = {
     .can = can,
     .create = create,
     .run = run,
+    .rows = rows_of_part,
     .info = info,
     .destroy = destroy,
 };

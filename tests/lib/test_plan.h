@@ -9,7 +9,7 @@
 typedef struct test_plan {
     qplan plan; /* entries, extras and tensors point into this object: do not copy it */
     qplan_entry entries[32];
-    qplan_extra extras[8];
+    qplan_extra extras[32];
     qplan_tensor tensors[8];
     float amax[1024];
     int n_amax;

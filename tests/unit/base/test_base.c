@@ -136,6 +136,7 @@ static void a_lock_has_one_holder(void **state)
     char dir[512];
     test_temp_dir(dir);
     char *path = path_join(dir, "work"), *name = path_join(dir, "work.lock");
+    assert_true(path && name);
     file_lock mine = {0}, theirs = {0};
     assert_ok(file_lock_take(&mine, path, &err));
     assert_status(file_lock_take(&theirs, path, &err), PTQ_IO);

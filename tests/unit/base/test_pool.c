@@ -54,11 +54,46 @@ static void no_parts_are_no_work(void **state)
     pool_destroy(p);
 }
 
+typedef struct chain {
+    const int *needs;
+    atomic_int ended[MAX_PARTS];
+    atomic_int n_early;
+} chain;
+
+static void do_link(void *context, int part)
+{
+    chain *c = context;
+    for (int i = 0; i < c->needs[part]; i++)
+        if (!atomic_load(&c->ended[i]))
+            atomic_fetch_add(&c->n_early, 1);
+    for (volatile int spin = 0; spin < part % 7 * 50; spin++)
+        continue;
+    atomic_store(&c->ended[part], 1);
+}
+
+static void parts_wait_for_what_they_need(void **state)
+{
+    (void)state;
+    int needs[MAX_PARTS];
+    pool *p = pool_create(4);
+    for (int round = 0; round < 2000; round++) {
+        for (int i = 0; i < MAX_PARTS; i++) /* none, all before, or some */
+            needs[i] = round % 3 == 0 ? i : round % 3 == 1 ? i / 2 : i - i % (2 + round % 5);
+        chain c = {.needs = needs};
+        pool_run_ordered(p, MAX_PARTS, needs, do_link, &c);
+        assert_int_equal(atomic_load(&c.n_early), 0);
+        for (int i = 0; i < MAX_PARTS; i++)
+            assert_int_equal(atomic_load(&c.ended[i]), 1);
+    }
+    pool_destroy(p);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_part_runs_once),
         cmocka_unit_test(no_parts_are_no_work),
+        cmocka_unit_test(parts_wait_for_what_they_need),
     };
     return cmocka_run_group_tests_name("pool", tests, NULL, NULL);
 }

@@ -4,6 +4,7 @@
  * shared by two tensors that live together, a concatenation written in the wrong place, or a layout
  * misunderstood. */
 #include "graph_eval.h"
+#include "unlucky_order.h"
 
 #include "engine/engine.h"
 
@@ -153,6 +154,16 @@ static void on_tap(void *user, const tap_view *v)
     w->n_seen++;
 }
 
+static void check_outputs(const growth *w, const graph_values *want, const engine *e)
+{
+    for (int i = 0; i < graph_n_outputs(w->g); i++) {
+        tensor_view out = engine_output(e, i);
+        size_t count;
+        assert_true(shape_count(&out.shape, &count));
+        check(want->of[graph_output(w->g, i)], out.data, count, "output");
+    }
+}
+
 static void run_one(const growth *w, const graph_values *want, const float *input,
                     const engine_options *options)
 {
@@ -164,12 +175,9 @@ static void run_one(const growth *w, const graph_values *want, const float *inpu
     for (int again = 0; again < 2; again++)
         assert_ok(engine_run(e, &in, 1, &err));
     assert_int_equal(seen.n_seen, 2 * options->n_taps);
-    for (int i = 0; i < graph_n_outputs(w->g); i++) {
-        tensor_view out = engine_output(e, i);
-        size_t count;
-        assert_true(shape_count(&out.shape, &count));
-        check(want->of[graph_output(w->g, i)], out.data, count, "output");
-    }
+    check_outputs(w, want, e);
+    run_in_unlucky_order(e, NULL);
+    check_outputs(w, want, e);
     engine_destroy(e);
 }
 
