@@ -10,10 +10,11 @@
 
 #include "base/mem.h"
 
-/* Looks for work this many times before sleeping: about 50 microseconds. */
-enum { SPINS = 2000 };
-
-enum { CACHE_LINE = 64, IDLE = INT32_MAX };
+enum {
+    SPINS = 2000, /* looks this many times before sleeping: about 50 microseconds */
+    CACHE_LINE = 64,
+    IDLE = INT32_MAX
+};
 
 /* All parts of the job below `at` that this thread took have ended: `at` is the part it runs, 0
  * while it looks for one, IDLE when it takes none. The parts below the lowest `at` have ended. */
