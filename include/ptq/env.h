@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* ptq/env.h — what the caller lends to a long call: threads, messages, progress, cancelling.
  *
- * Every field may be zero. Callbacks come from the calling thread. `cancel` may be set from any
- * thread; the call then returns PTQ_CANCELLED soon, with everything it had written whole.
+ * Every field may be zero. Callbacks come from the calling thread. `cancel` may be set by a signal
+ * handler, or by any thread with an atomic store (`__atomic_store_n(&stop, 1, __ATOMIC_RELAXED)`);
+ * the call then returns PTQ_CANCELLED soon, with everything it had written whole.
  */
 #ifndef PTQ_ENV_H
 #define PTQ_ENV_H

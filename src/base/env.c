@@ -26,7 +26,7 @@ void env_progress(const ptq_env *env, const char *what, size_t done, size_t tota
 
 ptq_status env_check_cancel(const ptq_env *env, ptq_error *err)
 {
-    if (env && env->cancel && *env->cancel)
+    if (env && env->cancel && __atomic_load_n(env->cancel, __ATOMIC_RELAXED))
         return error_set(err, PTQ_CANCELLED, "interrupted");
     return PTQ_OK;
 }

@@ -4,6 +4,8 @@
 #include "ptq/ptq.h"
 #include "test.h"
 
+#include <pthread.h>
+
 #include "formats/image.h"
 
 static ptq_error err;
@@ -24,12 +26,15 @@ typedef struct album {
     image pictures[N_PICTURES];
     int n_asked;
     bool fails;
+    volatile int *cancel; /* set by the first picture */
 } album;
 
 static ptq_status give(void *user, int index, ptq_image *out, ptq_error *failure)
 {
     album *a = user;
     a->n_asked++;
+    if (a->cancel)
+        __atomic_store_n(a->cancel, 1, __ATOMIC_RELAXED);
     if (a->fails) {
         snprintf(failure->message, sizeof failure->message, "the camera is gone");
         return PTQ_IO;
@@ -118,6 +123,25 @@ static void a_source_that_fails_ends_the_command(void **state)
     o.quant.images = &empty;
     assert_status(ptq_calibrate(m, &o, NULL, &r, &err), PTQ_DATA);
     ptq_model_destroy(m);
+}
+
+/* Pictures are asked for by threads of the library, not by the one that made the call. */
+static void another_thread_may_cancel(void **state)
+{
+    (void)state;
+    volatile int cancel = 0;
+    album a = read_album();
+    a.cancel = &cancel;
+    ptq_image_source source = {.count = N_PICTURES, .get = give, .user = &a};
+    ptq_env env = {.threads = 4, .cancel = &cancel};
+    ptq_model *m = load();
+    ptq_calibrate_options o = small();
+    ptq_result *r = NULL;
+    o.quant.images = &source;
+    assert_status(ptq_calibrate(m, &o, &env, &r, &err), PTQ_CANCELLED);
+    assert_null(r);
+    ptq_model_destroy(m);
+    clear_album(&a);
 }
 
 /* ---------------------------------------------------------------- runner */
@@ -256,14 +280,67 @@ static void a_frame_gives_the_boxes_of_its_file(void **state)
     ptq_model_destroy(m);
 }
 
+/* What one thread of the program does with a model of its own. */
+typedef struct camera {
+    pthread_t thread;
+    ptq_model *model;
+    const image *picture;
+    ptq_status status;
+    ptq_error err;
+    int n_found;
+    ptq_detection first;
+} camera;
+
+static void *watch(void *user)
+{
+    camera *c = user;
+    const ptq_image frame = {c->picture->pixels, c->picture->width, c->picture->height, 0};
+    const ptq_detect_rules rules = {320, 0.25, 0.45};
+    const ptq_env env = {.threads = 2};
+    const ptq_detection *found = NULL;
+    ptq_runner *runner = NULL;
+    c->status = ptq_runner_create(c->model, NULL, &env, &runner, &c->err);
+    for (int i = 0; i < 2 && c->status == PTQ_OK; i++)
+        c->status = ptq_runner_detect(runner, &frame, &rules, &found, &c->n_found, &c->err);
+    if (c->status == PTQ_OK && c->n_found > 0)
+        c->first = found[0];
+    ptq_runner_destroy(runner);
+    return NULL;
+}
+
+static void models_run_beside_each_other(void **state)
+{
+    (void)state;
+    image picture;
+    camera cameras[3];
+    assert_ok(image_read(test_demo("images/val2017/000000000176.jpg", PICTURE), &picture, &err));
+    for (int i = 0; i < 3; i++)
+        cameras[i] = (camera){.model = load(), .picture = &picture};
+    watch(&cameras[0]);
+    for (int i = 1; i < 3; i++)
+        assert_int_equal(pthread_create(&cameras[i].thread, NULL, watch, &cameras[i]), 0);
+    for (int i = 1; i < 3; i++)
+        pthread_join(cameras[i].thread, NULL);
+    assert_true(cameras[0].n_found > 0);
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(cameras[i].status, PTQ_OK);
+        assert_int_equal(cameras[i].n_found, cameras[0].n_found);
+        assert_memory_equal(&cameras[i].first, &cameras[0].first, sizeof cameras[0].first);
+        ptq_model_destroy(cameras[i].model);
+    }
+    image_clear(&picture);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(calibrating_from_memory_is_calibrating_from_files),
         cmocka_unit_test(a_source_that_fails_ends_the_command),
+        cmocka_unit_test(another_thread_may_cancel),
         cmocka_unit_test(a_runner_observes_and_answers),
         cmocka_unit_test(wrong_wishes_are_told),
         cmocka_unit_test(a_frame_gives_the_boxes_of_its_file),
+        cmocka_unit_test(models_run_beside_each_other),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
