@@ -53,7 +53,7 @@ static int64_t next_best(const job *j, const float *scores, int64_t last)
     int64_t best = -1;
     for (int64_t i = 0; i < j->n; i++) {
         bool is_behind =
-            last < 0 || scores[i] < scores[last] || (scores[i] == scores[last] && i > last);
+            last < 0 || scores[i] < scores[last] || (i > last && scores[i] == scores[last]);
         if (is_behind && (double)scores[i] > j->least && (best < 0 || scores[i] > scores[best]))
             best = i;
     }

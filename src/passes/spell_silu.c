@@ -19,12 +19,13 @@ static ptq_status add_constants(graph *g, const char *base, qnode *q, ptq_error 
     const char *scale_name = name_with_suffix(g, base, ".value_scale");
     const char *zero_name = name_with_suffix(g, base, ".value_zero");
     const shape scalar = {.rank = 0};
+    const float step = 1.0f / 255;
+    const uint8_t zero = 0;
     if (!scale_name || !zero_name)
         return error_no_memory(err, strlen(base), "a name");
     *q = (qnode){.n_scales = 1, .axis = -1, .code_type = DTYPE_U8};
-    PTQ_TRY(graph_add_const_copy(g, scale_name, DTYPE_F32, &scalar, &(float){1.0f / 255},
-                                 &q->scale_id, err));
-    PTQ_TRY(graph_add_const_copy(g, zero_name, DTYPE_U8, &scalar, &(uint8_t){0}, &q->zero_id, err));
+    PTQ_TRY(graph_add_const_copy(g, scale_name, DTYPE_F32, &scalar, &step, &q->scale_id, err));
+    PTQ_TRY(graph_add_const_copy(g, zero_name, DTYPE_U8, &scalar, &zero, &q->zero_id, err));
     q->scale = blob_data(graph_tensor_const(g, q->scale_id)->data);
     return PTQ_OK;
 }

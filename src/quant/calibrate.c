@@ -262,23 +262,24 @@ static void keep_counts(const collector *c, const calibration_state *state, int 
 
 /* Runs the images that are not counted yet. */
 static ptq_status run_pass(collector *c, const calibrate_job *job, const calibrate_options *o,
-                           image_pass *pass, ptq_error *err)
+                           const image_pass *whole, ptq_error *err)
 {
     bool is_alone = env_n_ranks(c->env) == 1;
     calibration_state state = {is_alone ? o->partial : NULL, job, o};
     dataset rest = *job->data;
+    image_pass pass = *whole;
     int done = 0, run = 0;
     PTQ_TRY(calibration_state_read(&state, &c->seen, &done, c->env, err));
-    if (done > pass->n_images)
+    if (done > pass.n_images)
         return error_set(err, PTQ_DATA, "'%s' holds more images than are asked for; delete it",
                          state.path);
     rest.items += done;
     rest.n_items -= done;
-    pass->data = &rest;
-    pass->n_images -= done;
-    ptq_status st = pass->n_images > 0 ? image_pass_run(pass, c->env, &run, err) : PTQ_OK;
+    pass.data = &rest;
+    pass.n_images -= done;
+    ptq_status st = pass.n_images > 0 ? image_pass_run(&pass, c->env, &run, err) : PTQ_OK;
     if (st == PTQ_CANCELLED)
-        keep_counts(c, &state, done + pass->n_images);
+        keep_counts(c, &state, done + pass.n_images);
     PTQ_TRY(st);
     c->r->n_images = done + run;
     calibration_state_close(&state);
