@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* ptq/image.h — pictures in the caller's memory: of a camera, a video, an own decoder.
  *
- *     static ptq_status frame(void *user, int index, ptq_image *out, ptq_error *err)
+ *     static ptq_status get_frame(void *user, int index, ptq_image *out, ptq_error *err)
  *     {
  *         const struct movie *m = user;
  *         *out = (ptq_image){m->frames[index], m->width, m->height, 0};
  *         return PTQ_OK;
  *     }
- *     ...
- *     ptq_image_source source = {.count = 300, .get = frame, .user = movie};
- *     options.quant.images = &source;           instead of the yaml's train list
+ *
+ *     ptq_image_source source = {.count = 300, .get = get_frame, .user = movie};
+ *     options.quant.images = &source; // instead of the yaml's train list
  */
 #ifndef PTQ_IMAGE_H
 #define PTQ_IMAGE_H

@@ -2,12 +2,14 @@
 /* ptq/quant_config.h — quant.yaml as an object: inserting by hand.
  *
  *     ptq_quant_config *c;
- *     ptq_quant_config_create(NULL, &c, &err);
+ *     ptq_status st = ptq_quant_config_create(NULL, &c, &err);
+ *     if (st != PTQ_OK)
+ *         return st;
  *     ptq_quant_desc d;
  *     ptq_quant_desc_init(&d);
  *     d.n_amax = 1, d.amax = (float[]){3.2f};
  *     ptq_layers stem = {.path = "model.0"};
- *     ptq_quant_config_layer(c, &stem, PTQ_INPUT, &d, &err);
+ *     st = ptq_quant_config_layer(c, &stem, PTQ_INPUT, &d, &err);
  *     options.quant.settings = c;
  *
  * What a descriptor says holds for every field of it. The meaning of the calls is that of the

@@ -2,13 +2,17 @@
 /* ptq/quantizer.h — one quantizer: pytorch-quantization's QuantDescriptor and TensorQuantizer.
  *
  *     ptq_quant_desc d;
- *     ptq_quant_desc_init(&d);                  QuantDescriptor(): 8 bits, per tensor, max
+ *     ptq_quant_desc_init(&d); // QuantDescriptor(): 8 bits, per tensor, max
  *     d.calib_method = PTQ_CALIB_METHOD_HISTOGRAM;
  *     ptq_quantizer *q;
- *     if (ptq_quantizer_create(&d, &q, &err)) ...
+ *     ptq_status st = ptq_quantizer_create(&d, &q, &err);
+ *     if (st != PTQ_OK)
+ *         return st;
  *     ptq_quantizer_set_state(q, (ptq_quantizer_state){.if_calib = true});
- *     for every batch: ptq_quantizer_run(q, x, dims, rank, y, &err);
- *     if (ptq_quantizer_load_calib(q, PTQ_CALIB_MSE, 0, &err)) ...
+ *     while (st == PTQ_OK && next_batch(x))
+ *         st = ptq_quantizer_run(q, x, dims, rank, y, &err);
+ *     if (st == PTQ_OK)
+ *         st = ptq_quantizer_load_calib(q, PTQ_CALIB_MSE, 0, &err);
  *     ptq_quantizer_set_state(q, (ptq_quantizer_state){.if_quant = true});
  *
  * Fields that no runtime can deploy (per slice inputs, 4-bit activations ...) can be simulated all

@@ -2,7 +2,9 @@
 /* ptq/runner.h — a network on the caller's tensors and frames; no files.
  *
  *     ptq_runner *r;
- *     if (ptq_runner_create(model, NULL, NULL, &r, &err)) ...
+ *     ptq_status st = ptq_runner_create(model, NULL, NULL, &r, &err);
+ *     if (st != PTQ_OK)
+ *         return st;
  *     const ptq_detection *found;
  *     int n;
  *     while (next_frame(&frame))
