@@ -10,6 +10,7 @@
 #include "base/str.h"
 #include "data/memory_images.h"
 #include "quant/calibrate.h"
+#include "quant/code_plan.h"
 #include "quant/config_write.h"
 #include "quant/coverage.h"
 #include "quant/fit.h"
@@ -136,14 +137,19 @@ static ptq_status find_unknown_range(const quant_setup *s, const char **layer, p
     return PTQ_OK;
 }
 
-static ptq_status ranges_by_hand(quant_setup *s, const ptq_quant_options *o, ptq_error *err)
+static ptq_status ranges_by_hand(quant_setup *s, const ptq_model *m, const ptq_quant_options *o,
+                                 ptq_error *err)
 {
     const char *layer;
+    code_plan_job codes = {.g = m->clean, .points = &s->points, .codes = &s->codes};
+    const char *unknown = s->options.on_codes ? code_plan_unknown(&codes) : NULL;
     PTQ_TRY(find_unknown_range(s, &layer, err));
-    if (s->options.on_codes)
+    if (unknown && !layer)
         return error_set(err, PTQ_USAGE,
-                         "no calibration images, and this target needs ranges of all tensors; give "
-                         "a data set with --data, or ranges with --calib-from");
+                         "no calibration images, and no amax is given for tensor '%s': this target "
+                         "computes on codes throughout, also in front of activations; give a data "
+                         "set with --data, or ranges with --calib-from",
+                         unknown);
     if (layer)
         return error_set(err, PTQ_USAGE,
                          "no calibration images, and no amax is given for the input of layer "
@@ -156,7 +162,7 @@ static ptq_status calibrate_images(quant_setup *s, const ptq_model *m, const ptq
                                    const ptq_data_options *data, const ptq_env *env, ptq_error *err)
 {
     if (!data->yaml && !o->images)
-        return ranges_by_hand(s, o, err);
+        return ranges_by_hand(s, m, o, err);
     calibrate_options c;
     calibrate_options_init(&c);
     c.is_compat = o->compat_pytorch;

@@ -59,7 +59,13 @@ static ptq_status run(const cli *c, const void *args, ptq_result **out, ptq_erro
 {
     const calibrate_args *a = args;
     const ptq_calibrate_options *o = &a->calibrate;
-    ptq_status st = cli_require("calibrate", "--data FILE", o->data.yaml, err);
+    ptq_status st =
+        cli_require("calibrate",
+                    o->quant.config ? "--data FILE: it runs the model over pictures; where "
+                                      "--quant-config gives every range, 'ptq quantize' with "
+                                      "--no-eval needs neither"
+                                    : "--data FILE",
+                    o->data.yaml, err);
     if (!st)
         st = cli_check_output(o->output, c->operands[0], o->force, err);
     if (!st)

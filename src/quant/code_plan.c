@@ -46,6 +46,17 @@ static ptq_status settings_of(const code_plan_job *job, int group, descriptor *o
     return PTQ_OK;
 }
 
+const char *code_plan_unknown(const code_plan_job *job)
+{
+    for (int i = 0; i < job->codes->n; i++) {
+        const code_tensor *c = &job->codes->items[i];
+        const quant_point *p = leader_of(job, c->group);
+        if (!p || p->input_desc.n_amax == 0)
+            return graph_tensor_const(job->g, c->tensor)->name;
+    }
+    return NULL;
+}
+
 /* ---------------------------------------------------------------- ranges */
 
 static ptq_status pool_member(const code_plan_job *job, const code_tensor *c, range_tensor *pooled,
@@ -111,7 +122,7 @@ static ptq_status pool_group(const code_plan_job *job, int group, range_tensor *
         if (c->group != group)
             continue;
         *lowest = fminf(*lowest, floor_of(job->g, c->tensor));
-        if (c->is_source)
+        if (c->is_source && job->ranges->n > 0)
             PTQ_TRY(pool_member(job, c, pooled, err));
     }
     return PTQ_OK;
@@ -130,6 +141,8 @@ static ptq_status solve_group(const code_plan_job *job, int group, code_range_fo
         status = reach(job, &pooled, &d, &amax, err);
     histogram_clear(&pooled.values);
     PTQ_TRY(status);
+    if (d.n_amax && job->ranges->n == 0)
+        pooled.low = -INFINITY; /* nothing was seen: as far below zero as above */
     amax *= d.scale_amax;
     out->low = d.is_unsigned ? 0 : fmaxf(fmaxf(pooled.low, -amax), lowest);
     out->high = d.n_amax ? amax : fminf(pooled.high, amax);

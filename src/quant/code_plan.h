@@ -20,6 +20,10 @@ typedef struct code_plan_job {
     const quant_options *options; /* method and percentile, where no point decides */
 } code_plan_job;
 
+/* The name of a tensor whose range no point fixes, so that images have to tell it; NULL: there is
+ * none. */
+const char *code_plan_unknown(const code_plan_job *job);
+
 /* Completes a plan made by quant_plan_build(): a quantizer per code tensor, the same at the inputs
  * of the layers, integer biases. PTQ_UNSUPPORTED for settings that 8-bit codes do not have,
  * PTQ_DATA when a tensor has no range. */

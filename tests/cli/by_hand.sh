@@ -140,7 +140,22 @@ done
 cmp -s with/output.npy without/output.npy || fail 'images changed what was fixed'
 refuse 2 "needs --data FILE to measure with, or --no-eval" quantize "$model" --quant-config fixed.yaml -o x.onnx
 # shellcheck disable=SC2086
-refuse 2 'needs ranges of all tensors' quantize $ptq_small --quant-config fixed.yaml --no-eval --target onnxruntime -o x.onnx
+refuse 2 'this target computes on codes throughout' quantize $ptq_small --quant-config fixed.yaml --no-eval --target onnxruntime -o x.onnx
 sed -i "s/^\(  - {layer: 'model.2.conv'.*\)input: {amax: [0-9.]*}/\1input: {amax_method: mse}/" fixed.yaml
 # shellcheck disable=SC2086
 refuse 2 "no amax is given for the input of layer 'model.2.conv'" quantize $ptq_small --quant-config fixed.yaml --no-eval -o x.onnx
+
+# Where every range is given no images are needed; for ONNX Runtime those in front of activations count too.
+python3 "$SOURCE/tests/lib/small_onnx.py" classifier small.onnx || fail 'making a file'
+printf 'layers:\n  - {match: ".*", input: {amax: 2.5}}\n' >fixed.yaml
+run quantize small.onnx --quant-config fixed.yaml --no-eval -o fixed.onnx
+expect_code 0
+run quantize small.onnx --quant-config fixed.yaml --no-eval --target onnxruntime -o fixed.ort.onnx --json
+need_json
+run info fixed.ort.onnx --quant --json
+need_json
+json 'len(r["quantizers"]) >= 3 and all(abs(q["input"]["scale"] - 5 / 255) < 1e-6 for q in r["quantizers"])'
+refuse 2 "where --quant-config gives every range, 'ptq quantize' with --no-eval needs neither" \
+    calibrate small.onnx --quant-config fixed.yaml -o none.json
+refuse 2 'this target computes on codes throughout, also in front of activations' quantize "$model" --imgsz 96 \
+    --quant-config fixed.yaml --quantize-head --no-eval --target onnxruntime -o silu.onnx
