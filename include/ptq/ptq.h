@@ -324,7 +324,7 @@ PTQ_API_VOID void ptq_calibrate_options_init(ptq_calibrate_options *o);
 /* Result: images, tensors [{name, layers [], amax {max, percentile, entropy, mse}, low, high,
  * count}], amax being the largest |x| that the range keeps, count the values seen; coverage,
  * whether more images would move the ranges. PTQ_DATA: no images; PTQ_USAGE: the model has
- * quantizers; PTQ_CANCELLED: what was counted is kept in .OUTPUT.partial, from which the same call
+ * quantizers; PTQ_CANCELLED: what was found is kept beside OUTPUT, from which the same call
  * goes on. */
 PTQ_API ptq_status ptq_calibrate(ptq_model *m, const ptq_calibrate_options *o, const ptq_env *env,
                                  ptq_result **out, ptq_error *err);
@@ -424,7 +424,8 @@ PTQ_API_VOID void ptq_quantize_options_init(ptq_quantize_options *o);
  * verdict {pass, drop}. The model stays as it was. The verdict is PTQ_NO when max_drop is exceeded;
  * the file is written all the same. PTQ_USAGE: the model has quantizers already; PTQ_UNSUPPORTED:
  * settings that the target cannot have, with the layer; PTQ_DATA: no images, or no labels to
- * measure by. */
+ * measure by; PTQ_IO: another run makes the same output; PTQ_CANCELLED: what was found is kept
+ * beside OUTPUT, from which the same call goes on. */
 PTQ_API ptq_status ptq_quantize(ptq_model *m, const ptq_quantize_options *o, const ptq_env *env,
                                 ptq_result **out, ptq_error *err);
 

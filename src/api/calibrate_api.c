@@ -60,6 +60,8 @@ static ptq_status calibrate_model(api_call *call, ptq_model *m, const ptq_calibr
         status = write_ranges(s.ranges, o->output, err);
     if (status == PTQ_OK && o->trt_cache && is_writer)
         status = write_cache(&s, m, o, call, err);
+    if (status == PTQ_OK)
+        quant_setup_done(&s);
     if (status == PTQ_OK) {
         json_t *summary = ranges_write_json(s.ranges, false);
         json_object_update(call->result, summary);

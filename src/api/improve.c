@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "api/resume.h"
 #include "quant/equalize.h"
 #include "quant/range_search.h"
 #include "quant/recover.h"
@@ -79,6 +80,7 @@ static ptq_status fit_weights_of(const improve_job *j, qplan *plan, const datase
                         .n_images = n_images,
                         .is_half = j->is_half,
                         .most_bytes = effort_of(j)->most_bytes,
+                        .kept = j->kept,
                         .env = &j->call->env};
     PTQ_TRY(recover_weights(&in, *j->recovered, plan, &report, err));
     put(j->call->result, "recovered", report);
@@ -105,7 +107,7 @@ static int most_layers(const improve_job *j, const qplan *plan)
     return plan->n_entries * (has_budget(j) ? BUDGET_PERCENT : KEEP_PERCENT) / 100;
 }
 
-static ptq_status keep_layers(const improve_job *j, qplan *plan, const trials *t, ptq_error *err)
+static ptq_status keep_layers(const improve_job *j, qplan *plan, trials *t, ptq_error *err)
 {
     bool is_asked = has_budget(j);
     const graph *g = *j->recovered ? *j->recovered : j->model->clean;
@@ -129,7 +131,7 @@ static ptq_status keep_layers(const improve_job *j, qplan *plan, const trials *t
 }
 
 static ptq_status equalize_channels(const improve_job *j, qplan *plan, const dataset *images,
-                                    const trials *t, ptq_error *err)
+                                    trials *t, ptq_error *err)
 {
     json_t *report = NULL;
     equalize_input in = {.trials = t,
@@ -143,7 +145,7 @@ static ptq_status equalize_channels(const improve_job *j, qplan *plan, const dat
     return graph_copy(*j->recovered, j->equalized, err);
 }
 
-static ptq_status search_ranges(const improve_job *j, qplan *plan, const trials *t, ptq_error *err)
+static ptq_status search_ranges(const improve_job *j, qplan *plan, trials *t, ptq_error *err)
 {
     json_t *report = NULL;
     range_input in = {.trials = t,
@@ -167,7 +169,9 @@ static ptq_status improve_with(const improve_job *j, qplan *plan, const dataset 
                        .images = images,
                        .image_size = j->setup->image_size,
                        .n_images = n_images,
-                       .env = &j->call->env};
+                       .env = &j->call->env,
+                       .kept = j->kept};
+    resume_bind_images(j->kept, images);
     PTQ_TRY(trials_create(&in, &t, err));
     ptq_status status = PTQ_OK;
     if (can_fit_weights(j)) {

@@ -6,6 +6,7 @@
 #define API_IMPROVE_H
 
 #include "api/quant_setup.h"
+#include "base/tape.h"
 #include "quant/keep_search.h"
 
 typedef struct improve_job {
@@ -14,6 +15,7 @@ typedef struct improve_job {
     quant_setup *setup; /* points of kept layers are marked */
     api_call *call;     /* reports go into its result */
     bool on_codes;      /* the target computes on unsigned codes throughout: nothing is fitted */
+    tape *kept;         /* what a run that was stopped has found; or NULL */
     bool is_half;       /* the target's graphs are float16 */
     graph **recovered;  /* out: the cleaned graph with other weights, or untouched */
     graph **equalized;  /* out: that graph before its weights were fitted: float weights */

@@ -114,7 +114,8 @@ ptq_status measure_with(const protocol *p, predict_fn *predict, void *user, cons
     loader_options o = protocol_loader(p, env);
     loader *l;
     PTQ_TRY(loader_open(p->data, &o, env, &l, err));
-    evaluate_input in = {.data = p->data, .loader = l, .predict = predict, .user = user};
+    evaluate_input in = {
+        .data = p->data, .loader = l, .predict = predict, .user = user, .kept = p->kept};
     ptq_status status = evaluate(&in, &p->evaluator, env, out, err);
     loader_close(l);
     return status;

@@ -18,6 +18,7 @@ typedef struct protocol {
     dataset *data;
     evaluator_options evaluator;
     picture_form pictures;
+    tape *kept; /* what a run that was stopped has measured; or NULL */
 } protocol;
 
 /* Opens the data set. `is_static` forces squares of `image_size`. PTQ_DATA when the model's class

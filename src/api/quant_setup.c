@@ -3,6 +3,7 @@
 
 #include <math.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "api/quantizer_api.h"
 #include "base/file.h"
@@ -66,13 +67,15 @@ ptq_status quant_setup_find_codes(quant_setup *s, const ptq_model *m, ptq_error 
 
 ptq_status quant_setup_resume(quant_setup *s, const char *output, ptq_error *err)
 {
-    str path = STR_INIT;
     if (!output || file_is_special(output))
         return PTQ_OK;
-    const char *name = path_base(output);
-    str_addf(&path, "%.*s.%s.partial", (int)(name - output), output, name);
-    s->partial = str_take(&path);
-    return s->partial ? PTQ_OK : error_no_memory(err, strlen(output), "a path");
+    return path_beside(output, "partial", &s->partial, err);
+}
+
+void quant_setup_done(quant_setup *s)
+{
+    if (s->partial)
+        unlink(s->partial);
 }
 
 void quant_setup_close(quant_setup *s)

@@ -22,7 +22,7 @@ typedef struct quant_setup {
     ranges *ranges;     /* NULL until quant_setup_ranges() */
     dataset *images;    /* what was calibrated with; NULL when nothing was run */
     int image_size;
-    char *partial; /* where an interrupted calibration is kept; NULL: nowhere */
+    char *partial; /* where the calibration is kept; NULL: nowhere */
 } quant_setup;
 
 /* Reads quant.yaml and finds the points. The target decides what -1 means for share_scales and
@@ -32,8 +32,9 @@ PTQ_CHECKED ptq_status quant_setup_open(quant_setup *s, const ptq_model *m,
                                         ptq_error *err);
 /* The tensors that a target on codes needs, for one calibration that serves every target. */
 PTQ_CHECKED ptq_status quant_setup_find_codes(quant_setup *s, const ptq_model *m, ptq_error *err);
-/* An interrupted calibration is kept beside `output`, which may be NULL. */
+/* The calibration is kept beside `output`, which may be NULL, until quant_setup_done(). */
 PTQ_CHECKED ptq_status quant_setup_resume(quant_setup *s, const char *output, ptq_error *err);
+void quant_setup_done(quant_setup *s);
 /* Ranges from o->calib_from, else by running the calibration images of `data`. */
 PTQ_CHECKED ptq_status quant_setup_ranges(quant_setup *s, const ptq_model *m,
                                           const ptq_quant_options *o, const ptq_data_options *data,

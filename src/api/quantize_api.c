@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* `ptq quantize`: calibrate, insert, write, and hold INT8 against the float model. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "api/agreement.h"
@@ -12,6 +13,7 @@
 #include "api/report_facts.h"
 #include "api/report_files.h"
 #include "api/reproduce.h"
+#include "api/resume.h"
 #include "api/timing.h"
 #include "base/file.h"
 #include "base/mem.h"
@@ -44,6 +46,7 @@ typedef struct job {
     api_call *call;
     const quant_target *target;
     quant_setup setup;
+    tape *kept;       /* what a run that was stopped has found; or NULL */
     graph *equalized; /* the cleaned graph with its channels equalized, or NULL */
     graph *recovered; /* that with better weights, or NULL */
     graph *quantized; /* the cleaned graph with Q/DQ */
@@ -74,6 +77,32 @@ static ptq_status round_scales(const job *j, qplan *plan, ptq_error *err)
     return PTQ_OK;
 }
 
+static ptq_status recall_causes(const job *j, json_t **out, ptq_error *err)
+{
+    size_t size;
+    if (!tape_peek(j->kept, "causes", &size))
+        return PTQ_OK;
+    char *text = mem_alloc(size + 1);
+    if (!text)
+        return error_no_memory(err, size, "causes");
+    if (tape_recall(j->kept, "causes", text, size))
+        *out = json_loadb(text, size, 0, NULL);
+    mem_free(text);
+    return PTQ_OK;
+}
+
+static ptq_status keep_causes(const job *j, const json_t *causes, ptq_error *err)
+{
+    if (!j->kept)
+        return PTQ_OK;
+    char *text = json_dumps(causes, JSON_COMPACT);
+    if (!text)
+        return error_no_memory(err, 0, "causes");
+    tape_keep(j->kept, "causes", text, strlen(text));
+    free(text); /* jansson's own allocation */
+    return PTQ_OK;
+}
+
 /* Why the noisiest layers are noisy. */
 static ptq_status explain(const job *j, const qplan *plan, ptq_error *err)
 {
@@ -86,7 +115,11 @@ static ptq_status explain(const job *j, const qplan *plan, ptq_error *err)
                       .images = j->setup.images,
                       .image_size = j->setup.image_size,
                       .env = &j->call->env};
-    PTQ_TRY(causes_find(&work, &causes, err));
+    PTQ_TRY(recall_causes(j, &causes, err));
+    if (!causes) {
+        PTQ_TRY(causes_find(&work, &causes, err));
+        PTQ_TRY(keep_causes(j, causes, err));
+    }
     put(j->call->result, "causes", causes);
     return PTQ_OK;
 }
@@ -107,10 +140,13 @@ static ptq_status make_plan(job *j, qplan *plan, ptq_error *err)
                         .setup = &j->setup,
                         .call = j->call,
                         .on_codes = j->target->on_codes,
+                        .kept = j->kept,
                         .is_half = j->target->is_half,
                         .recovered = &j->recovered,
                         .equalized = &j->equalized};
-    ptq_status status = improve_plan(&work, plan, err);
+    ptq_status status = resume_bind(j->kept, j->model, j->options, plan, &j->call->env, err);
+    if (status == PTQ_OK)
+        status = improve_plan(&work, plan, err);
     if (status == PTQ_OK)
         status = explain(j, plan, err);
     if (status == PTQ_OK && j->target->on_codes)
@@ -178,6 +214,7 @@ static ptq_status write_model(const job *j, ptq_error *err)
                      .form = &o->form,
                      .metadata = metadata};
     PTQ_TRY(form_write(&form, &e, j->call, err));
+    resume_note_file(j->kept, RESUME_OUTPUT, o->output);
     put_text(j->call->result, "target", o->target);
     return PTQ_OK;
 }
@@ -382,7 +419,13 @@ static ptq_status classify_row(row *r, const protocol *p, int64_t *classes, cons
     session *s;
     PTQ_TRY(api_session(&request, env, &s, err));
     env_log(env, PTQ_LOG_INFO, "measuring %s", r->key);
-    ptq_status status = agreement_classify(p, s, env, classes, err);
+    size_t bytes = (size_t)p->data->n_items * sizeof *classes;
+    ptq_status status = PTQ_OK;
+    if (!tape_recall(p->kept, "classes", classes, bytes)) {
+        status = agreement_classify(p, s, env, classes, err);
+        if (status == PTQ_OK)
+            tape_keep(p->kept, "classes", classes, bytes);
+    }
     if (status == PTQ_OK)
         status = time_row(r, s, p->image_size, env, err);
     session_destroy(s);
@@ -401,6 +444,8 @@ static ptq_status compare_classes(job *j, ptq_error *err)
     list_rows(j, rows);
     PTQ_TRY(protocol_open(&p, &data, j->model, &j->call->env, err));
     size_t n = (size_t)p.data->n_items;
+    p.kept = j->kept;
+    resume_bind_images(j->kept, p.data);
     int64_t *classes = mem_array(n, N_ROWS * sizeof *classes);
     ptq_status status = classes ? check_overlap(j, p.data, err)
                                 : error_no_memory(err, n * sizeof *classes, "classes");
@@ -436,6 +481,8 @@ static ptq_status compare_precisions(job *j, ptq_error *err)
     data.unlabelled = is_unlabelled(j);
     protocol p;
     PTQ_TRY(protocol_open(&p, &data, j->model, &j->call->env, err));
+    p.kept = j->kept;
+    resume_bind_images(j->kept, p.data);
     ptq_status status = check_overlap(j, p.data, err);
     for (int i = 0; i < N_ROWS && status == PTQ_OK; i++)
         status = measure_row(&rows[i], &p, &j->call->env, err);
@@ -508,6 +555,8 @@ static ptq_status quantize_model(job *j, ptq_error *err)
         PTQ_TRY(deploy_check(j->model->clean, &j->setup.points, j->target, err));
     PTQ_TRY(insert(j, err));
     PTQ_TRY(quant_setup_report(&j->setup, j->model, &o->quant, j->target, j->call, err));
+    if (o->quant.save_config)
+        resume_note_file(j->kept, RESUME_CONFIG, o->quant.save_config);
     if (!o->simulate)
         PTQ_TRY(write_model(j, err));
     if (j->facts)
@@ -536,10 +585,6 @@ static ptq_status check_options(const ptq_quantize_options *o, ptq_error *err)
         o->quant.calib_from || o->quant.images || o->quant.config || o->quant.settings;
     if (!o->data.yaml && (o->evaluate || !has_ranges))
         return error_set(err, PTQ_USAGE, "no data set given; name its yaml with --data");
-    if (!o->simulate)
-        PTQ_TRY(check_output(o->output, o->force, err));
-    if (o->quant.save_config)
-        PTQ_TRY(check_output(o->quant.save_config, o->force, err));
     return o->report_dir ? file_make_dirs(o->report_dir, err) : PTQ_OK;
 }
 
@@ -551,8 +596,9 @@ ptq_status ptq_quantize(ptq_model *m, const ptq_quantize_options *o, const ptq_e
     PTQ_TRY(api_begin(&call, "quantize", env, err));
     job j = {.model = m, .options = o, .call = &call, .target = quant_target_find(o->target)};
     j.facts = o->report_dir ? json_object() : NULL;
-    ptq_status status = quantize_model(&j, err);
-    quant_setup_close(&j.setup);
+    ptq_status status = resume_open(o, &call.env, &j.kept, err);
+    if (status == PTQ_OK)
+        status = quantize_model(&j, err);
     graph_destroy(j.equalized);
     graph_destroy(j.recovered);
     graph_destroy(j.quantized);
@@ -562,6 +608,10 @@ ptq_status ptq_quantize(ptq_model *m, const ptq_quantize_options *o, const ptq_e
     if (status == PTQ_OK && o->report_dir)
         status = report_write(o->report_dir, r, j.facts, err);
     json_decref(j.facts);
+    if (status == PTQ_OK)
+        quant_setup_done(&j.setup);
+    quant_setup_close(&j.setup);
+    resume_close(j.kept, status, env);
     if (status != PTQ_OK) {
         ptq_result_destroy(r);
         return status;

@@ -141,6 +141,7 @@ ptq_status rank_layers(const ptq_model *m, const ptq_sensitivity_options *o, con
             rank_planned(&(ranking){m, &s, known ? known : s.ranges, &p}, &options, call, out, err);
     char text[256];
     if (status == PTQ_OK) {
+        quant_setup_done(&s);
         put_text(call->result, "ranking_protocol", protocol_text(&p, text, sizeof text));
         put(call->config, "protocol", protocol_json(&p));
     }

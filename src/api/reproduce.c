@@ -115,6 +115,7 @@ char *reproduce_quantize(const char *model, const ptq_quantize_options *o)
         add_text(&out, "metric", o->metric);
     add_int(&out, "keep16", o->keep16, 0);
     add_number(&out, "max-drop", o->max_drop, usual.max_drop);
+    add_number(&out, "max-ms", o->max_ms, usual.max_ms);
     add_flag(&out, "no-eval", !o->evaluate);
     add_text(&out, "output", o->output);
     add_text(&out, "report", o->report_dir);

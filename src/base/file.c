@@ -191,7 +191,7 @@ bool file_is_special(const char *path)
 }
 
 /* Opens and locks; a file that its last holder removed meanwhile locks nobody out. */
-static ptq_status lock_file(const char *path, const char *what, int *out, ptq_error *err)
+ptq_status file_open_locked(const char *path, const char *what, int *out, ptq_error *err)
 {
     for (;;) {
         struct stat mine, there;
@@ -225,7 +225,7 @@ ptq_status file_lock_take(file_lock *lock, const char *path, ptq_error *err)
     int fd = -1;
     if (!text)
         return error_no_memory(err, strlen(path), "a file name");
-    ptq_status status = lock_file(text, path, &fd, err);
+    ptq_status status = file_open_locked(text, path, &fd, err);
     if (status == PTQ_OK)
         *lock = (file_lock){fd, text};
     else
@@ -291,4 +291,13 @@ char *path_stem(const char *path)
     const char *base = path_base(path);
     const char *dot = strrchr(base, '.');
     return mem_strndup(base, dot && dot != base ? (size_t)(dot - base) : strlen(base));
+}
+
+ptq_status path_beside(const char *path, const char *suffix, char **out, ptq_error *err)
+{
+    str made = STR_INIT;
+    const char *name = path_base(path);
+    str_addf(&made, "%.*s.%s.%s", (int)(name - path), path, name, suffix);
+    *out = str_take(&made);
+    return *out ? PTQ_OK : error_no_memory(err, strlen(path), "a path");
 }

@@ -48,6 +48,13 @@ typedef struct file_lock {
 PTQ_CHECKED ptq_status file_lock_take(file_lock *lock, const char *path, ptq_error *err);
 void file_lock_release(file_lock *lock); /* does nothing unless held */
 
+/* Opens or makes `path` itself, locked until it is closed; `what` the message names. */
+PTQ_CHECKED ptq_status file_open_locked(const char *path, const char *what, int *fd,
+                                        ptq_error *err);
+
+/* "<folder>/.<name>.<suffix>", where what belongs to `path` while it is made is kept. */
+PTQ_CHECKED ptq_status path_beside(const char *path, const char *suffix, char **out,
+                                   ptq_error *err);
 const char *path_base(const char *path); /* part after the last '/' */
 /* New string, mem_free() it; NULL when out of memory. */
 char *path_dir(const char *path);                   /* "." when there is no '/' */

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
 #include "shared_options.h"
 
 typedef struct quantize_args {
@@ -115,6 +119,16 @@ static void init(void *args)
     ptq_quantize_options_init(&a->quantize);
 }
 
+/* A run that was stopped kept something: the library knows whether the output is that run's. */
+static bool may_go_on(const char *output)
+{
+    char journal[4096];
+    const char *slash = strrchr(output, '/');
+    int n = slash ? (int)(slash + 1 - output) : 0;
+    snprintf(journal, sizeof journal, "%.*s.%s.journal", n, output, output + n);
+    return access(journal, F_OK) == 0;
+}
+
 static ptq_status run(const cli *c, const void *args, ptq_result **out, ptq_error *err)
 {
     const quantize_args *a = args;
@@ -130,7 +144,8 @@ static ptq_status run(const cli *c, const void *args, ptq_result **out, ptq_erro
     else if (o.evaluate)
         st = cli_require("quantize", "--data FILE to measure with, or --no-eval", o.data.yaml, err);
     if (!st)
-        st = cli_check_model_output(o.output, c->operands[0], o.force, &o.form, err);
+        st = cli_check_model_output(o.output, c->operands[0],
+                                    o.force || (o.output && may_go_on(o.output)), &o.form, err);
     if (st)
         return st;
     ptq_model *model;

@@ -11,10 +11,16 @@ static ptq_status add_batch(const evaluate_input *in, evaluator *e, const batch 
                             stopwatch *watch, ptq_error *err)
 {
     predictions p;
+    bool is_known;
+    PTQ_TRY(evaluator_recall(e, b, in->kept, &is_known, err));
+    if (is_known)
+        return PTQ_OK;
     double start = clock_ms();
     PTQ_TRY(in->predict(in->user, b, &p, err));
     watch->predicting_ms += clock_ms() - start;
-    return evaluator_add(e, b, &p, err);
+    PTQ_TRY(evaluator_add(e, b, &p, err));
+    evaluator_keep(e, b, in->kept);
+    return PTQ_OK;
 }
 
 static ptq_status add_all(const evaluate_input *in, evaluator *e, const ptq_env *env,

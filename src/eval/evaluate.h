@@ -18,6 +18,7 @@ typedef struct evaluate_input {
     loader *loader; /* read once from its beginning */
     predict_fn *predict;
     void *user;
+    tape *kept; /* detections are kept there, and taken from there; or NULL */
 } evaluate_input;
 
 PTQ_CHECKED ptq_status evaluate(const evaluate_input *in, const evaluator_options *options,

@@ -128,14 +128,18 @@ ptq_status evaluator_create(const dataset *d, const evaluator_options *options, 
     return PTQ_OK;
 }
 
-static ptq_status check_batch(const evaluator *e, const batch *b, const predictions *p,
-                              ptq_error *err)
+static ptq_status check_classes(const evaluator *e, const predictions *p, ptq_error *err)
 {
-    if (!e->options.single_class && p->n_classes != e->data->n_classes)
-        return error_set(err, PTQ_DATA,
-                         "the model predicts %d classes, the data set has %d; use the yaml it was "
-                         "trained with",
-                         p->n_classes, e->data->n_classes);
+    if (e->options.single_class || p->n_classes == e->data->n_classes)
+        return PTQ_OK;
+    return error_set(err, PTQ_DATA,
+                     "the model predicts %d classes, the data set has %d; use the yaml it was "
+                     "trained with",
+                     p->n_classes, e->data->n_classes);
+}
+
+static ptq_status check_batch(const evaluator *e, const batch *b, ptq_error *err)
+{
     for (int i = 0; i < b->n; i++)
         if (b->places[i].item < 0 || b->places[i].item >= e->data->n_items)
             return error_set(err, PTQ_INTERNAL, "image %d of the batch is not in the data set", i);
@@ -242,7 +246,8 @@ static ptq_status record_image(evaluator *e, const batch *b, int i, ptq_error *e
 
 ptq_status evaluator_add(evaluator *e, const batch *b, const predictions *first, ptq_error *err)
 {
-    PTQ_TRY(check_batch(e, b, first, err));
+    PTQ_TRY(check_classes(e, first, err));
+    PTQ_TRY(check_batch(e, b, err));
     PTQ_TRY(reserve_batch(e, (size_t)b->n, err));
     double start = clock_ms();
     PTQ_TRY(suppress_batch(e, b, first, err));
@@ -251,6 +256,62 @@ ptq_status evaluator_add(evaluator *e, const batch *b, const predictions *first,
         PTQ_TRY(record_image(e, b, i, err));
     return PTQ_OK;
 }
+
+/* ---------------------------------------------------------------- what is kept */
+
+static detection *found_in(const evaluator *e, int i)
+{
+    return e->found + (size_t)i * (size_t)e->options.max_det;
+}
+
+void evaluator_keep(const evaluator *e, const batch *b, tape *kept)
+{
+    tape_keep(kept, "found", e->n_found, (size_t)b->n * sizeof *e->n_found);
+    for (int i = 0; i < b->n; i++)
+        tape_keep(kept, "detections", found_in(e, i), (size_t)e->n_found[i] * sizeof(detection));
+}
+
+static bool recall_image(const evaluator *e, int i, tape *kept)
+{
+    int n = e->n_found[i];
+    detection *dets = found_in(e, i);
+    if (n < 0 || n > e->options.max_det ||
+        !tape_recall(kept, "detections", dets, (size_t)n * sizeof *dets))
+        return false;
+    for (int k = 0; k < n; k++)
+        if (dets[k].cls < 0 || (!e->options.single_class && dets[k].cls >= e->data->n_classes))
+            return false;
+    return true;
+}
+
+static bool recall_batch(const evaluator *e, const batch *b, tape *kept)
+{
+    bool ok = tape_recall(kept, "found", e->n_found, (size_t)b->n * sizeof *e->n_found);
+    for (int i = 0; i < b->n && ok; i++)
+        ok = recall_image(e, i, kept);
+    return ok;
+}
+
+ptq_status evaluator_recall(evaluator *e, const batch *b, tape *kept, bool *is_known,
+                            ptq_error *err)
+{
+    int64_t place = tape_place(kept);
+    *is_known = false;
+    if (!kept)
+        return PTQ_OK;
+    PTQ_TRY(check_batch(e, b, err));
+    PTQ_TRY(reserve_batch(e, (size_t)b->n, err));
+    if (!recall_batch(e, b, kept)) {
+        tape_return(kept, place);
+        return PTQ_OK;
+    }
+    for (int i = 0; i < b->n; i++)
+        PTQ_TRY(record_image(e, b, i, err));
+    *is_known = true;
+    return PTQ_OK;
+}
+
+/* ---------------------------------------------------------------- the numbers */
 
 /* images of each class: those with at least one label of it. */
 static ptq_status count_images(const eval_records *r, const ap_result *ap, class_score *classes,

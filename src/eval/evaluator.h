@@ -9,6 +9,7 @@
 #ifndef EVAL_EVALUATOR_H
 #define EVAL_EVALUATOR_H
 
+#include "base/tape.h"
 #include "data/loader.h"
 #include "eval/ap.h"
 #include "eval/coco_eval.h"
@@ -79,6 +80,12 @@ void evaluator_destroy(evaluator *e); /* NULL allowed */
  * [b->n, n_rows, 5 + n_classes]. */
 PTQ_CHECKED ptq_status evaluator_add(evaluator *e, const batch *b, const predictions *first,
                                      ptq_error *err);
+
+/* What evaluator_add() found in this batch, for a later run. */
+void evaluator_keep(const evaluator *e, const batch *b, tape *kept);
+/* Adds the batch as a run that was stopped had it, if that is kept: *is_known. */
+PTQ_CHECKED ptq_status evaluator_recall(evaluator *e, const batch *b, tape *kept, bool *is_known,
+                                        ptq_error *err);
 
 /* Computes, and writes options.save_detections. The evaluator can only be destroyed afterwards. */
 PTQ_CHECKED ptq_status evaluator_finish(evaluator *e, evaluation **out, ptq_error *err);

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/env.h"
 #include "base/mem.h"
 #include "base/strmap.h"
@@ -20,6 +21,8 @@ typedef struct collector {
     int n_names;
     int input_item; /* the network's input among r's items, or -1: it is not tapped */
     coverage seen;
+    calibration_state state;
+    double keep_at_ms; /* when what was counted is kept next */
     int batch;         /* images in the present batch */
     histogram *own;    /* per item: what this rank has counted; NULL when it counts alone */
     ptq_status status; /* of the taps of this batch */
@@ -148,6 +151,37 @@ static ptq_status share_counts(const collector *c, ptq_error *err)
     return st;
 }
 
+/* ---------------------------------------------------------------- what is kept */
+
+/* What takes less is begun anew; and keeping may take this share of the time. */
+#define LEAST_KEPT_MS 1000
+#define KEEPING_SHARE 0.02
+
+static bool keep_counts(collector *c)
+{
+    ptq_error why;
+    double start = clock_ms();
+    if (!c->state.path || c->seen.seen == 0)
+        return false;
+    if (calibration_state_write(&c->state, &c->seen, &why) != PTQ_OK) {
+        env_log(c->env, PTQ_LOG_WARNING, "%s", why.message);
+        c->state.path = NULL;
+        return false;
+    }
+    double end = clock_ms(), pause = (end - start) / KEEPING_SHARE;
+    c->keep_at_ms = end + (pause > LEAST_KEPT_MS ? pause : LEAST_KEPT_MS);
+    return true;
+}
+
+/* `err` stays that of the stop. */
+static void keep_at_stop(collector *c, int n)
+{
+    if (keep_counts(c))
+        env_log(c->env, PTQ_LOG_WARNING,
+                "stopped after %d of %d calibration images; the same command goes on from '%s'",
+                c->seen.seen, n, c->state.path);
+}
+
 /* ---------------------------------------------------------------- watching */
 
 static void watch(void *user, const tap_view *view)
@@ -184,7 +218,10 @@ static ptq_status add_images(collector *c, int n, ptq_error *err)
 {
     if (coverage_is_due(&c->seen, n))
         PTQ_TRY(share_counts(c, err));
-    return coverage_add(&c->seen, n, err);
+    PTQ_TRY(coverage_add(&c->seen, n, err));
+    if (clock_ms() >= c->keep_at_ms)
+        keep_counts(c);
+    return PTQ_OK;
 }
 
 /* `err` is set when a tap failed. */
@@ -246,43 +283,32 @@ static ptq_status prepare(collector *c, const calibrate_job *job, const calibrat
     return PTQ_OK;
 }
 
-/* Keeps what was counted when the user stops: `err` stays that of the stop. */
-static void keep_counts(const collector *c, const calibration_state *state, int n)
-{
-    ptq_error why;
-    if (!state->path || c->seen.seen == 0)
-        return;
-    if (calibration_state_write(state, &c->seen, &why) == PTQ_OK)
-        env_log(c->env, PTQ_LOG_WARNING,
-                "stopped after %d of %d calibration images; the same command goes on from '%s'",
-                c->seen.seen, n, state->path);
-    else
-        env_log(c->env, PTQ_LOG_WARNING, "%s", why.message);
-}
-
 /* Runs the images that are not counted yet. */
 static ptq_status run_pass(collector *c, const calibrate_job *job, const calibrate_options *o,
                            const image_pass *whole, ptq_error *err)
 {
     bool is_alone = env_n_ranks(c->env) == 1;
-    calibration_state state = {is_alone ? o->partial : NULL, job, o};
     dataset rest = *job->data;
     image_pass pass = *whole;
     int done = 0, run = 0;
-    PTQ_TRY(calibration_state_read(&state, &c->seen, &done, c->env, err));
+    double start = clock_ms();
+    c->state = (calibration_state){is_alone ? o->partial : NULL, job, o};
+    c->keep_at_ms = start + LEAST_KEPT_MS;
+    PTQ_TRY(calibration_state_read(&c->state, &c->seen, &done, c->env, err));
     if (done > pass.n_images)
         return error_set(err, PTQ_DATA, "'%s' holds more images than are asked for; delete it",
-                         state.path);
+                         c->state.path);
     rest.items += done;
     rest.n_items -= done;
     pass.data = &rest;
     pass.n_images -= done;
     ptq_status st = pass.n_images > 0 ? image_pass_run(&pass, c->env, &run, err) : PTQ_OK;
     if (st == PTQ_CANCELLED)
-        keep_counts(c, &state, done + pass.n_images);
+        keep_at_stop(c, done + pass.n_images);
     PTQ_TRY(st);
     c->r->n_images = done + run;
-    calibration_state_close(&state);
+    if (clock_ms() - start >= LEAST_KEPT_MS)
+        keep_counts(c);
     return PTQ_OK;
 }
 

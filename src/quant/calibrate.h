@@ -28,8 +28,9 @@ typedef struct calibrate_options {
     int batch_size;      /* 4; compat ranges depend on it, exact ones do not */
     int n_images;        /* 0: all */
     bool shuffle;        /* draw n_images by env->seed */
-    const char *partial; /* when cancelled, what was counted is kept there, and the same call goes
-                            on from it; or NULL. One rank only */
+    const char *partial; /* what is counted is kept there now and then, and the same call goes on
+                            from it; whoever has no more use for it removes it. Or NULL. One rank
+                            only */
 } calibrate_options;
 
 void calibrate_options_init(calibrate_options *o);

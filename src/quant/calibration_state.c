@@ -4,45 +4,33 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/env.h"
 #include "base/file.h"
 #include "base/mem.h"
-#include "base/sha256.h"
 #include "base/str.h"
+#include "quant/fingerprint.h"
 
 enum { MAX_FILE_BYTES = 1 << 30, MAX_STEPS = 64 };
 
 /* ---------------------------------------------------------------- fingerprint */
-
-static void add_text(sha256 *h, const char *text)
-{
-    sha256_add(h, text, strlen(text) + 1);
-}
 
 static ptq_status fingerprint(const calibration_state *s, const ranges *r, char hex[65],
                               ptq_error *err)
 {
     sha256 h;
     str text = STR_INIT;
-    const graph *g = s->job->g;
     const calibrate_options *o = s->options;
     sha256_init(&h);
-    for (int i = 0; i < graph_n_tensors(g); i++) {
-        const tensor *t = graph_tensor_const(g, (tensor_id)i);
-        if (t->data)
-            sha256_add(&h, blob_data(t->data), blob_size(t->data));
-    }
-    for (int i = 0; i < s->job->data->n_items; i++)
-        add_text(&h, s->job->data->items[i].path);
+    fingerprint_constants(&h, s->job->g);
+    fingerprint_images(&h, s->job->data);
     for (int i = 0; i < r->n; i++)
-        add_text(&h, r->items[i].name);
+        fingerprint_text(&h, r->items[i].name);
     str_addf(&text, "%d %.17g %d %d %d", o->is_compat, o->percentile, o->image_size, o->batch_size,
              o->n_images);
     bool is_ok = str_ok(&text);
     if (is_ok)
-        add_text(&h, str_text(&text));
+        fingerprint_text(&h, str_text(&text));
     str_clear(&text);
     sha256_hex(&h, hex);
     return is_ok ? PTQ_OK : error_no_memory(err, 0, "a calibration's state");
@@ -71,12 +59,22 @@ static json_t *coverage_json(const coverage *c)
                      "before", before);
 }
 
+/* What a file of ranges says of a tensor besides its histogram; ranges are solved at the end. */
+static void copy_facts(ranges *r)
+{
+    for (int i = 0; i < r->n; i++) {
+        range_tensor *t = &r->items[i];
+        t->n_values = t->values.n_values;
+        t->low = t->values.low;
+        t->high = t->values.high;
+    }
+}
+
 ptq_status calibration_state_write(const calibration_state *s, const coverage *c, ptq_error *err)
 {
     char hex[65];
     PTQ_TRY(fingerprint(s, c->r, hex, err));
-    /* what a file of ranges says of a tensor besides its histogram */
-    PTQ_TRY(ranges_solve(c->r, c->percentile, c->threads, err));
+    copy_facts(c->r);
     c->r->n_images = c->seen;
     json_t *doc = json_pack("{s:s,s:o,s:o}", "fingerprint", hex, "coverage", coverage_json(c),
                             "result", ranges_write_json(c->r, true));
@@ -185,10 +183,4 @@ ptq_status calibration_state_read(const calibration_state *s, coverage *c, int *
     json_decref(doc);
     ranges_destroy(kept);
     return PTQ_OK;
-}
-
-void calibration_state_close(const calibration_state *s)
-{
-    if (s->path)
-        unlink(s->path);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* quant/calibration_state.h — a calibration that was interrupted, kept in a file: the next run that
- * is the same goes on after the last whole batch, to the same bits.
+/* quant/calibration_state.h — what a calibration has counted, kept in a file: should it be stopped,
+ * the next run that is the same goes on after the last whole batch, to the same bits.
  *
  * The file is JSON: the ranges with their histograms, the steps of coverage.h, and a fingerprint of
  * everything that decides them (constants of the graph, images, options).
@@ -24,7 +24,5 @@ PTQ_CHECKED ptq_status calibration_state_read(const calibration_state *s, covera
                                               const ptq_env *env, ptq_error *err);
 PTQ_CHECKED ptq_status calibration_state_write(const calibration_state *s, const coverage *c,
                                                ptq_error *err);
-/* Takes the file away: the calibration came to its end. */
-void calibration_state_close(const calibration_state *s);
 
 #endif

@@ -209,7 +209,7 @@ static ptq_status evaluate_all(effects *e, sensitivity_mode mode, const dataset 
     ptq_status st = session_predictor_create(s, &k.inner, err);
     if (st == PTQ_OK)
         st = loader_open(e->in.job->data, &e->in.options->load, e->in.env, &l, err);
-    evaluate_input in = {truth, l, keep_and_predict, &k};
+    evaluate_input in = {truth, l, keep_and_predict, &k, NULL};
     if (st == PTQ_OK)
         st = evaluate(&in, &e->in.options->eval, e->in.env, out, err);
     loader_close(l);

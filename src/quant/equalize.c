@@ -323,9 +323,9 @@ static ptq_status lower_pair(const equalizer *e, const pair *p, int way, graph *
     return st;
 }
 
-static ptq_status try_pairs(equalizer *e, pair *pairs, int n, ptq_error *err)
+static ptq_status run_pairs(const equalizer *e, const pair *pairs, trial *variants, int n,
+                            ptq_error *err)
 {
-    trial variants[PAIRS_AT_A_TIME * N_WAYS] = {{0}};
     graph *base = NULL;
     double none;
     ptq_status st = trials_lower(e->in->trials, e->g, NULL, &base, err);
@@ -337,7 +337,15 @@ static ptq_status try_pairs(equalizer *e, pair *pairs, int n, ptq_error *err)
             graph_destroy(variants[i].g);
         return st;
     }
-    PTQ_TRY(trials_run(e->in->trials, base, variants, n * N_WAYS, &none, err));
+    return trials_run(e->in->trials, base, variants, n * N_WAYS, &none, err);
+}
+
+static ptq_status try_pairs(const equalizer *e, pair *pairs, int n, ptq_error *err)
+{
+    trial variants[PAIRS_AT_A_TIME * N_WAYS] = {{0}};
+    double none;
+    if (!trials_recall(e->in->trials, variants, n * N_WAYS, &none))
+        PTQ_TRY(run_pairs(e, pairs, variants, n, err));
     for (int i = 0; i < n * N_WAYS; i++)
         pairs[i / N_WAYS].movement[i % N_WAYS] = variants[i].movement;
     return PTQ_OK;
@@ -380,6 +388,8 @@ static ptq_status whole_movement(const equalizer *e, const graph *g, double *mov
     graph *lowered;
     for (int i = 0; i < e->plan->n_entries; i++)
         PTQ_TRY(set_weight_range(e, g, &e->plan->entries[i], err));
+    if (trials_recall(e->in->trials, NULL, 0, movement))
+        return PTQ_OK;
     PTQ_TRY(trials_lower(e->in->trials, g, e->plan, &lowered, err));
     return trials_run(e->in->trials, lowered, NULL, 0, movement, err);
 }

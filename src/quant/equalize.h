@@ -19,7 +19,7 @@
 void equalize_factors(const float *first, const float *second, int n, float *factors);
 
 typedef struct equalize_input {
-    const trials *trials;
+    trials *trials;
     const quant_points *points;
     const dataset *images; /* for calibration */
     int image_size;

@@ -126,6 +126,8 @@ static ptq_status try_some(searcher *s, group **chosen, trial *variants, int n, 
 {
     graph *base = NULL;
     ptq_status st = PTQ_OK;
+    if (trials_recall(s->in->trials, variants, n, movement))
+        return PTQ_OK;
     for (int k = 0; k < n && st == PTQ_OK; k++)
         st = lower_without(s, chosen[k], &variants[k].g, err);
     if (st == PTQ_OK)
@@ -135,10 +137,7 @@ static ptq_status try_some(searcher *s, group **chosen, trial *variants, int n, 
             graph_destroy(variants[k].g);
         return st;
     }
-    PTQ_TRY(trials_run(s->in->trials, base, variants, n, movement, err));
-    for (int k = 0; k < n; k++)
-        chosen[k]->movement = variants[k].movement;
-    return PTQ_OK;
+    return trials_run(s->in->trials, base, variants, n, movement, err);
 }
 
 /* A few at a time: each has weights of its own. */
@@ -149,6 +148,8 @@ static ptq_status try_groups(searcher *s, group **chosen, int n, double *movemen
         trial variants[COMPETITORS] = {{0}};
         int some = n - first < COMPETITORS ? n - first : COMPETITORS;
         PTQ_TRY(try_some(s, chosen + first, variants, some, movement, err));
+        for (int k = 0; k < some; k++)
+            chosen[first + k]->movement = variants[k].movement;
         first += some;
     } while (first < n);
     return PTQ_OK;

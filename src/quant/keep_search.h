@@ -14,7 +14,7 @@
 #include "quant/trials.h"
 
 typedef struct keep_input {
-    const trials *trials;
+    trials *trials;
     const graph *g; /* what is quantized: the cleaned float graph, or with recovered weights */
     const qplan *plan;
     int most;          /* layers kept at most */

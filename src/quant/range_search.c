@@ -177,25 +177,33 @@ static ptq_status lower_choice(const searcher *s, const choice *c, float *amax, 
     return st;
 }
 
-/* `n` attempts in one contest: the base runs once for all. */
-static ptq_status try_some(const searcher *s, const attempt *attempts, int n, ptq_error *err)
+static ptq_status run_some(const searcher *s, const attempt *attempts, trial *variants, int n,
+                           ptq_error *err)
 {
-    trial *variants = mem_array((size_t)n, sizeof *variants);
     graph *base = NULL;
     double none;
-    if (!variants)
-        return error_no_memory(err, (size_t)n * sizeof *variants, "a search");
     ptq_status st = trials_lower(s->in->trials, s->in->g, NULL, &base, err);
     for (int i = 0; i < n && st == PTQ_OK; i++)
         st = lower_choice(s, attempts[i].c, &attempts[i].c->amax[attempts[i].at], &variants[i].g,
                           err);
-    if (st == PTQ_OK) {
-        st = trials_run(s->in->trials, base, variants, n, &none, err);
-    } else {
-        graph_destroy(base);
-        for (int i = 0; i < n; i++)
-            graph_destroy(variants[i].g);
-    }
+    if (st == PTQ_OK)
+        return trials_run(s->in->trials, base, variants, n, &none, err);
+    graph_destroy(base);
+    for (int i = 0; i < n; i++)
+        graph_destroy(variants[i].g);
+    return st;
+}
+
+/* `n` attempts in one contest: the base runs once for all. */
+static ptq_status try_some(const searcher *s, const attempt *attempts, int n, ptq_error *err)
+{
+    trial *variants = mem_array((size_t)n, sizeof *variants);
+    double none;
+    if (!variants)
+        return error_no_memory(err, (size_t)n * sizeof *variants, "a search");
+    ptq_status st = PTQ_OK;
+    if (!trials_recall(s->in->trials, variants, n, &none))
+        st = run_some(s, attempts, variants, n, err);
     for (int i = 0; i < n && st == PTQ_OK; i++)
         attempts[i].c->movement[attempts[i].at] = variants[i].movement;
     mem_free(variants);

@@ -14,7 +14,7 @@
 #include "quant/trials.h"
 
 typedef struct range_input {
-    const trials *trials;
+    trials *trials;
     const graph *g; /* the cleaned float graph */
     const quant_points *points;
     const ranges *ranges;

@@ -66,25 +66,76 @@ static bool has_own_bias(const graph *g, const node *n)
            graph_consumers(g, n->inputs[2], readers, 2) == 1;
 }
 
-static ptq_status fit_layer(graph *g, const patch_layer *l, qplan_entry *e, bool is_half,
-                            json_t *report, ptq_error *err)
+/* Room for what fit_weights() finds. */
+static bool make_room(fitted_weights *f, int rows, int size)
+{
+    *f = (fitted_weights){.rows = rows,
+                          .size = size,
+                          .weight = mem_array((size_t)rows * (size_t)size, sizeof(float)),
+                          .amax = mem_array((size_t)rows, sizeof(float)),
+                          .shift = mem_array((size_t)rows, sizeof(float))};
+    return f->weight && f->amax && f->shift;
+}
+
+static void keep(tape *t, const fitted_weights *f)
+{
+    size_t rows = (size_t)f->rows;
+    double errors[2] = {f->error_before, f->error_after};
+    tape_keep(t, "fit", errors, sizeof errors);
+    tape_keep(t, "amax", f->amax, rows * sizeof(float));
+    tape_keep(t, "shift", f->shift, rows * sizeof(float));
+    tape_keep(t, "weight", f->weight, rows * (size_t)f->size * sizeof(float));
+}
+
+/* What a run that was stopped had fitted; f->weight is NULL otherwise. */
+static ptq_status recall(tape *t, const graph *g, node_id id, fitted_weights *f, ptq_error *err)
+{
+    const shape *s = &graph_tensor_const(g, graph_node_const(g, id)->inputs[1])->shape;
+    size_t count, rows = (size_t)s->dim[0];
+    int64_t place = tape_place(t);
+    double errors[2];
+    if (!shape_count(s, &count) || rows == 0 || !tape_recall(t, "fit", errors, sizeof errors))
+        return PTQ_OK;
+    if (!make_room(f, (int)rows, (int)(count / rows))) {
+        fitted_weights_clear(f);
+        return error_no_memory(err, count * sizeof(float), "weights");
+    }
+    f->error_before = errors[0];
+    f->error_after = errors[1];
+    if (!tape_recall(t, "amax", f->amax, rows * sizeof(float)) ||
+        !tape_recall(t, "shift", f->shift, rows * sizeof(float)) ||
+        !tape_recall(t, "weight", f->weight, count * sizeof(float))) {
+        fitted_weights_clear(f);
+        tape_return(t, place);
+    }
+    return PTQ_OK;
+}
+
+static ptq_status fit_layer(const recover_input *in, const graph *g, const patch_layer *l,
+                            const qplan_entry *e, fitted_weights *out, ptq_error *err)
 {
     const node *n = graph_node_const(g, l->node);
-    fit_input in = {.stats = l,
-                    .weight = blob_data(graph_tensor_const(g, n->inputs[1])->data),
-                    .amax_before = e->weight.amax,
-                    .rows = l->rows,
-                    .num_bits = e->weight.num_bits,
-                    .is_half = is_half};
-    fitted_weights f;
-    PTQ_TRY(fit_weights(&in, &f, err));
-    bool is_better = f.error_after < f.error_before;
-    ptq_status st = is_better ? apply(g, l->node, &f, e, err) : PTQ_OK;
+    fit_input fit = {.stats = l,
+                     .weight = blob_data(graph_tensor_const(g, n->inputs[1])->data),
+                     .amax_before = e->weight.amax,
+                     .rows = l->rows,
+                     .num_bits = e->weight.num_bits,
+                     .is_half = in->is_half};
+    PTQ_TRY(env_check_cancel(in->env, err));
+    PTQ_TRY(fit_weights(&fit, out, err));
+    keep(in->kept, out);
+    return PTQ_OK;
+}
+
+/* Into the graph and the plan, if they are better. */
+static ptq_status settle_layer(graph *g, node_id id, const fitted_weights *f, qplan_entry *e,
+                               json_t *report, ptq_error *err)
+{
+    bool is_better = f->error_after < f->error_before;
     json_array_append_new(report, json_pack("{s:s,s:f,s:f,s:b}", "layer", e->layer, "error_before",
-                                            f.error_before, "error_after", f.error_after, "kept",
+                                            f->error_before, "error_after", f->error_after, "kept",
                                             is_better));
-    fitted_weights_clear(&f);
-    return st;
+    return is_better ? apply(g, id, f, e, err) : PTQ_OK;
 }
 
 /* The layers of one pass over the images: entries[k] of the plan, as many as fit. */
@@ -115,21 +166,45 @@ static int fill_pass(const graph *g, const qplan *plan, int first, pass *p)
     return i;
 }
 
+/* The first of the pass that a run that was stopped had fitted. */
+static ptq_status recall_fits(const recover_input *in, const graph *g, const pass *p,
+                              fitted_weights *fits, int *n, ptq_error *err)
+{
+    for (*n = 0; *n < p->n; ++*n) {
+        PTQ_TRY(recall(in->kept, g, p->layers[*n].node, &fits[*n], err));
+        if (!fits[*n].weight)
+            break;
+    }
+    return PTQ_OK;
+}
+
+/* The patches of all come before any is changed. */
 static ptq_status run_pass(const recover_input *in, graph *g, qplan *plan, const pass *p,
                            json_t *report, ptq_error *err)
 {
     patch_input patches = {g, in->images, in->image_size, in->n_images, in->env};
-    ptq_status st = patch_stats_collect(&patches, p->layers, p->n, err);
+    int n_kept = 0;
+    fitted_weights *fits = mem_array((size_t)p->n, sizeof *fits);
+    if (!fits)
+        return error_no_memory(err, (size_t)p->n * sizeof *fits, "a fit");
+    ptq_status st = recall_fits(in, g, p, fits, &n_kept, err);
+    if (st == PTQ_OK && n_kept < p->n)
+        st = patch_stats_collect(&patches, p->layers, p->n, err);
     for (int i = 0; i < p->n && st == PTQ_OK; i++) {
+        qplan_entry *e = &plan->entries[p->entries[i]];
         env_progress(in->env, "fitting weights", (size_t)i, (size_t)p->n);
-        st = env_check_cancel(in->env, err);
+        if (i >= n_kept)
+            st = fit_layer(in, g, &p->layers[i], e, &fits[i], err);
         if (st == PTQ_OK)
-            st = fit_layer(g, &p->layers[i], &plan->entries[p->entries[i]], in->is_half, report,
-                           err);
+            st = settle_layer(g, p->layers[i].node, &fits[i], e, report, err);
+        fitted_weights_clear(&fits[i]);
     }
     env_progress(in->env, "fitting weights", 1, 1);
-    for (int i = 0; i < p->n; i++)
+    for (int i = 0; i < p->n; i++) {
         patch_layer_clear(&p->layers[i]);
+        fitted_weights_clear(&fits[i]);
+    }
+    mem_free(fits);
     return st;
 }
 

@@ -5,6 +5,7 @@
 #ifndef QUANT_RECOVER_H
 #define QUANT_RECOVER_H
 
+#include "base/tape.h"
 #include "data/dataset.h"
 #include "graph/qparams.h"
 #include "quant/points.h"
@@ -17,6 +18,7 @@ typedef struct recover_input {
     bool is_half;      /* scales of weights as half_plan.h wants them */
     size_t most_bytes; /* for the moments of a layer: the time grows with their power 1.5 */
     const ptq_env *env;
+    tape *kept; /* fitted layers are kept there, and taken from there; or NULL */
 } recover_input;
 
 /* Changes weights and biases of the cleaned float graph `g` and ranges of the plan. *report:

@@ -109,7 +109,7 @@ static ptq_status run_network(const ranker *r, const qplan *plan, const dataset 
     head_probe_begin(r->probe);
     PTQ_TRY(open_session(r, plan, &s, err));
     ptq_status st = session_predictor_create(s, &p, err);
-    evaluate_input in = {truth, r->images, session_predict, p};
+    evaluate_input in = {truth, r->images, session_predict, p, NULL};
     if (st == PTQ_OK && truth)
         st = evaluate(&in, &r->options->eval, &r->quiet, out, err);
     else if (st == PTQ_OK)

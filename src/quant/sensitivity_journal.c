@@ -5,26 +5,12 @@
 #include <string.h>
 
 #include "base/mem.h"
-#include "base/sha256.h"
 #include "base/str.h"
+#include "quant/fingerprint.h"
 
 enum { MAX_FILE_BYTES = 64 << 20 };
 
 /* ---------------------------------------------------------------- fingerprint */
-
-static void add_text(sha256 *h, const char *text)
-{
-    sha256_add(h, text, strlen(text) + 1);
-}
-
-static void add_constants(sha256 *h, const graph *g)
-{
-    for (int i = 0; i < graph_n_tensors(g); i++) {
-        const tensor *t = graph_tensor_const(g, (tensor_id)i);
-        if (t->data)
-            sha256_add(h, blob_data(t->data), blob_size(t->data));
-    }
-}
 
 static ptq_status add_options(sha256 *h, const sensitivity_options *o, ptq_error *err)
 {
@@ -36,7 +22,7 @@ static ptq_status add_options(sha256 *h, const sensitivity_options *o, ptq_error
              o->eval.max_det, o->confidence, o->n_draws, o->exhaustive, o->top);
     bool ok = str_ok(&text);
     if (ok)
-        add_text(h, str_text(&text));
+        fingerprint_text(h, str_text(&text));
     str_clear(&text);
     return ok ? PTQ_OK : error_no_memory(err, 0, "a journal");
 }
@@ -46,16 +32,15 @@ static ptq_status fingerprint(const sensitivity_job *job, const sensitivity_opti
 {
     sha256 h;
     sha256_init(&h);
-    add_constants(&h, job->g);
+    fingerprint_constants(&h, job->g);
     PTQ_TRY(add_options(&h, o, err));
-    for (int i = 0; i < job->data->n_items; i++)
-        add_text(&h, job->data->items[i].path);
+    fingerprint_images(&h, job->data);
     json_t *plan = quant_plan_write_json(job->g, job->plan);
     char *text = plan ? json_dumps(plan, JSON_COMPACT) : NULL;
     json_decref(plan);
     if (!text)
         return error_no_memory(err, 0, "a journal");
-    add_text(&h, text);
+    fingerprint_text(&h, text);
     free(text);
     sha256_hex(&h, hex);
     return PTQ_OK;

@@ -19,7 +19,7 @@ typedef struct shown {
 
 struct trials {
     trials_input in;
-    shown *images;
+    shown *images; /* NULL until they are needed */
     int n_images;
     double score; /* sum over the images, output_score() */
 };
@@ -137,12 +137,35 @@ ptq_status trials_create(const trials_input *in, trials **out, ptq_error *err)
     if (!t)
         return error_no_memory(err, sizeof *t, "trials");
     t->in = *in;
-    ptq_status st = show_images(t, err);
-    if (st == PTQ_OK)
-        *out = t;
-    else
-        trials_destroy(t);
-    return st;
+    *out = t;
+    return PTQ_OK;
+}
+
+/* ---------------------------------------------------------------- what is kept */
+
+enum { MOST_KEPT = 64 }; /* variants of one contest */
+
+bool trials_recall(const trials *t, trial *variants, int n, double *base_movement)
+{
+    double kept[1 + MOST_KEPT];
+    if (n > MOST_KEPT ||
+        !tape_recall(t->in.kept, "movements", kept, (1 + (size_t)n) * sizeof *kept))
+        return false;
+    *base_movement = kept[0];
+    for (int i = 0; i < n; i++)
+        variants[i].movement = kept[1 + i];
+    return true;
+}
+
+static void keep(const trials *t, const trial *variants, int n, double base_movement)
+{
+    double kept[1 + MOST_KEPT];
+    if (n > MOST_KEPT)
+        return;
+    kept[0] = base_movement;
+    for (int i = 0; i < n; i++)
+        kept[1 + i] = variants[i].movement;
+    tape_keep(t->in.kept, "movements", kept, (1 + (size_t)n) * sizeof *kept);
 }
 
 /* ---------------------------------------------------------------- the variants */
@@ -196,11 +219,13 @@ static ptq_status run_contest(contest *c, ptq_error *err)
     return PTQ_OK;
 }
 
-ptq_status trials_run(const trials *t, graph *base, trial *variants, int n, double *base_movement,
+ptq_status trials_run(trials *t, graph *base, trial *variants, int n, double *base_movement,
                       ptq_error *err)
 {
     contest c = {.t = t, .variants = variants, .n = n};
     ptq_status st = base_net_create(base, t->in.env, &c.base, err);
+    if (st == PTQ_OK && !t->images)
+        st = show_images(t, err);
     if (st == PTQ_OK)
         st = run_contest(&c, err);
     if (c.base)
@@ -215,5 +240,7 @@ ptq_status trials_run(const trials *t, graph *base, trial *variants, int n, doub
     mem_free(c.nets);
     mem_free(c.served);
     *base_movement = c.movement;
+    if (st == PTQ_OK)
+        keep(t, variants, n, c.movement);
     return st;
 }

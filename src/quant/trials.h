@@ -9,6 +9,7 @@
 #define QUANT_TRIALS_H
 
 #include "base/env.h"
+#include "base/tape.h"
 #include "data/dataset.h"
 #include "graph/graph.h"
 #include "graph/qparams.h"
@@ -21,9 +22,10 @@ typedef struct trials_input {
     int image_size;
     int n_images; /* how many of them are looked at, evenly spread over the list */
     const ptq_env *env;
+    tape *kept; /* movements are kept there, and taken from there; or NULL */
 } trials_input;
 
-/* Runs the float network. Everything in `in` is borrowed. */
+/* Everything in `in` is borrowed. */
 PTQ_CHECKED ptq_status trials_create(const trials_input *in, trials **out, ptq_error *err);
 void trials_destroy(trials *t); /* NULL allowed */
 
@@ -37,8 +39,12 @@ typedef struct trial {
     double movement;
 } trial;
 
-/* Takes over `base`, which is lowered too. All graphs are gone afterwards, also when it fails. */
-PTQ_CHECKED ptq_status trials_run(const trials *t, graph *base, trial *variants, int n,
+/* Whether a run that was stopped had these results: variants need no graph then. */
+bool trials_recall(const trials *t, trial *variants, int n, double *base_movement);
+
+/* Takes over `base`, which is lowered too. All graphs are gone afterwards, also when it fails. The
+ * float network runs the first time. */
+PTQ_CHECKED ptq_status trials_run(trials *t, graph *base, trial *variants, int n,
                                   double *base_movement, ptq_error *err);
 
 #endif

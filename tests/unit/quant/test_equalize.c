@@ -74,7 +74,7 @@ static fixture start(const char *path)
     calibrate_job job = {.g = f.m->graph, .points = &f.points, .data = f.data};
     assert_ok(calibrate(&job, &c, NULL, &f.r, &err));
     assert_ok(quant_plan_build(f.m->graph, &f.points, f.r, &options, &f.plan, &err));
-    trials_input in = {f.m->graph, f.data, IMAGE_SIZE, N_IMAGES, NULL};
+    trials_input in = {f.m->graph, f.data, IMAGE_SIZE, N_IMAGES, NULL, NULL};
     assert_ok(trials_create(&in, &f.trials, &err));
     return f;
 }

@@ -46,7 +46,7 @@ static fixture start(void)
     calibrate_job job = {.g = f.m->graph, .points = &f.points, .data = f.data};
     assert_ok(calibrate(&job, &c, NULL, &f.ranges, &err));
     assert_ok(quant_plan_build(f.m->graph, &f.points, f.ranges, &f.options, &f.plan, &err));
-    trials_input in = {f.m->graph, f.data, IMAGE_SIZE, N_IMAGES, NULL};
+    trials_input in = {f.m->graph, f.data, IMAGE_SIZE, N_IMAGES, NULL, NULL};
     assert_ok(trials_create(&in, &f.trials, &err));
     return f;
 }
@@ -154,7 +154,7 @@ static void fitted_weights_move_less(void **state)
     graph *better;
     json_t *report;
     assert_ok(graph_copy(f.m->graph, &better, &err));
-    recover_input in = {&f.points, f.data, IMAGE_SIZE, N_IMAGES, false, SIZE_MAX, NULL};
+    recover_input in = {&f.points, f.data, IMAGE_SIZE, N_IMAGES, false, SIZE_MAX, NULL, NULL};
     assert_ok(recover_weights(&in, better, &f.plan, &report, &err));
     assert_int_equal(json_array_size(report), f.plan.n_entries);
     double sum_before = 0, sum_after = 0;
