@@ -118,7 +118,7 @@ ptq_status file_out_open(file_out *out, const char *path, ptq_error *err)
 ptq_status file_out_commit(file_out *out, ptq_error *err)
 {
     bool good = fflush(out->stream) == 0 && !ferror(out->stream);
-    if (out->temp_path)
+    if (out->temp_path && !out->may_be_lost)
         good = good && fsync(fileno(out->stream)) == 0;
     good = fclose(out->stream) == 0 && good;
     out->stream = NULL;
@@ -146,16 +146,28 @@ void file_out_abort(file_out *out)
     *out = (file_out){0};
 }
 
-ptq_status file_write(const char *path, const void *data, size_t size, ptq_error *err)
+static ptq_status write_whole(const char *path, const void *data, size_t size, bool may_be_lost,
+                              ptq_error *err)
 {
     file_out out;
     PTQ_TRY(file_out_open(&out, path, err));
+    out.may_be_lost = may_be_lost;
     if (size && fwrite(data, 1, size, out.stream) != size) {
         (void)error_set(err, PTQ_IO, "cannot write '%s': %s", path, strerror(errno));
         file_out_abort(&out);
         return PTQ_IO;
     }
     return file_out_commit(&out, err);
+}
+
+ptq_status file_write(const char *path, const void *data, size_t size, ptq_error *err)
+{
+    return write_whole(path, data, size, false, err);
+}
+
+ptq_status file_write_soon(const char *path, const void *data, size_t size, ptq_error *err)
+{
+    return write_whole(path, data, size, true, err);
 }
 
 ptq_status file_check_writable(const char *path, ptq_error *err)

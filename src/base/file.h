@@ -22,7 +22,8 @@ PTQ_CHECKED ptq_status file_read(const char *path, size_t max_bytes, char **data
 typedef struct file_out {
     FILE *stream; /* write here */
     char *path;
-    char *temp_path; /* NULL: a device or a pipe, written directly */
+    char *temp_path;  /* NULL: a device or a pipe, written directly */
+    bool may_be_lost; /* by a power cut: renamed without waiting for the disk */
 } file_out;
 
 PTQ_CHECKED ptq_status file_out_open(file_out *out, const char *path, ptq_error *err);
@@ -30,6 +31,9 @@ PTQ_CHECKED ptq_status file_out_commit(file_out *out, ptq_error *err); /* flush,
 void file_out_abort(file_out *out); /* removes the temporary; does nothing after commit */
 
 PTQ_CHECKED ptq_status file_write(const char *path, const void *data, size_t size, ptq_error *err);
+/* Without waiting for the disk, for what is only convenient to have. */
+PTQ_CHECKED ptq_status file_write_soon(const char *path, const void *data, size_t size,
+                                       ptq_error *err);
 
 /* PTQ_IO unless `path` can be created or replaced: to fail before the work, not after it. */
 PTQ_CHECKED ptq_status file_check_writable(const char *path, ptq_error *err);

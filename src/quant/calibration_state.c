@@ -82,7 +82,7 @@ ptq_status calibration_state_write(const calibration_state *s, const coverage *c
     json_decref(doc);
     if (!text)
         return error_no_memory(err, 0, "a calibration's state");
-    ptq_status status = file_write(s->path, text, strlen(text), err);
+    ptq_status status = file_write_soon(s->path, text, strlen(text), err);
     free(text); /* jansson's own allocation */
     return status;
 }

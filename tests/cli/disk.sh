@@ -6,13 +6,18 @@ data="--data $demo/shapes.yaml --imgsz 64 --calib-images 2"
 picture=$demo/images/val2017/000000000152.jpg
 mkdir o
 
+# What is in o, but for what a run keeps to go on from when there is room again.
+left() {
+    find o -type f ! -name '.*.partial' ! -name '.*.journal'
+}
+
 # refuse_output WORDS NAME ARGS...: NAME cannot be written: that is said, and no file is there.
 refuse_output() {
     local words=$1 name=$2
     shift 2
     refuse 3 "$words" "$@"
     expect_err "$name"
-    [ -z "$(find o -type f)" ] || fail "something is left: $(find o -type f)"
+    [ -z "$(left)" ] || fail "something is left: $(left)"
 }
 
 # each_output WORDS: every command that writes.
@@ -31,7 +36,7 @@ each_output() {
     ulimit -f 1
     each_output 'File too large'
     refuse 3 'File too large' sensitivity "$model" $data --limit 4 --journal o/j.json
-    [ -z "$(find o -type f)" ] || fail "something is left: $(find o -type f)"
+    [ -z "$(left)" ] || fail "something is left: $(left)"
 ) || exit 1
 
 # A disk that fails when all is to be kept.
