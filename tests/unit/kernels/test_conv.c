@@ -43,7 +43,7 @@ static const geometry geometries[] = {
     {1, 6, 7, 7, 65, {1, 1}, {2, 2}, {0, 0, 0, 0}, {1, 1}, 1, 0, 0},
     {3, 5, 5, 6, 15, {5, 3}, {2, 1}, {4, 3, 2, 1}, {1, 2}, 1, 0, 1},
     {1, 3, 2, 2, 8, {3, 3}, {1, 1}, {2, 2, 2, 2}, {2, 1}, 1, 0, 0},
-    {1, 256, 160, 40, 32, {3, 3}, {1, 1}, {1, 1, 1, 1}, {1, 1}, 1, 0, 0}, /* several pieces */
+    {1, 256, 160, 40, 17, {3, 3}, {1, 1}, {1, 1, 1, 1}, {1, 1}, 1, 0, 0}, /* several pieces */
 };
 enum { N_GEOMETRIES = sizeof geometries / sizeof geometries[0] };
 
@@ -226,9 +226,11 @@ static bool judge_one(const conv_impl *impl, const conv_case *c, cpu_level level
 }
 
 /* oneDNN's integers are not exact below VNNI (docs/limits.md), and it can be capped only once. */
-static bool is_exact_at(const conv_impl *impl, cpu_level level)
+static bool is_exact_at(const conv_impl *impl, conv_math math, cpu_level level)
 {
-    return level == cpu_best() || strcmp(impl->name, "conv_onednn") != 0;
+    if (strcmp(impl->name, "conv_onednn") != 0)
+        return true;
+    return level == cpu_best() && (math != CONV_INT8 || level >= CPU_AVX512VNNI);
 }
 
 /* Runs all implementations over one case at all levels of this machine. */
@@ -242,7 +244,7 @@ static void judge(const conv_desc *desc, test_rng *rng, double tolerance, differ
     check_canaries(&c, want);
     for (int i = 0; i < n - 1; i++)
         for (int level = CPU_AVX2; level <= (int)cpu_best(); level++)
-            if (is_exact_at(impls[i], (cpu_level)level))
+            if (is_exact_at(impls[i], desc->math, (cpu_level)level))
                 judge_one(impls[i], &c, (cpu_level)level, want, tolerance, total);
     free(want);
     free_case(&c);
@@ -364,6 +366,18 @@ static void threads_change_nothing(void **state)
     }
 }
 
+/* Below its own instructions oneDNN computes bf16 wrongly (docs/limits.md): it is not asked. */
+static void bf16_wants_its_instructions(void **state)
+{
+    (void)state;
+    int n;
+    const conv_impl *const *impls = conv_impls(&n);
+    conv_desc d = describe(&geometries[0], CONV_BF16, DTYPE_BF16, DTYPE_BF16);
+    for (int i = 0; i < n - 1; i++)
+        for (int level = CPU_AVX2; level < CPU_AVX512BF16; level++)
+            assert_false((int)impls[i]->level <= level && impls[i]->can(&d, (cpu_level)level));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -373,6 +387,7 @@ int main(void)
         cmocka_unit_test(float16_overflow_is_saturated),
         cmocka_unit_test(int8_to_float_agrees),
         cmocka_unit_test(threads_change_nothing),
+        cmocka_unit_test(bf16_wants_its_instructions),
     };
     return cmocka_run_group_tests_name("conv", tests, NULL, NULL);
 }
