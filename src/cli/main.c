@@ -50,6 +50,17 @@ static const command *find_command(const char *name)
     return NULL;
 }
 
+static void unknown_option(const char *name)
+{
+    suggestion best = {NULL, 0};
+    suggest_nearer(&best, name, "--help");
+    suggest_nearer(&best, name, "--version");
+    if (best.word)
+        fprintf(stderr, "ptq: unknown option '%s'; did you mean '%s'?\n", name, best.word);
+    else
+        fprintf(stderr, "ptq: unknown option '%s' before the command\n", name);
+}
+
 static int unknown_command(const char *name)
 {
     suggestion best = {NULL, 0};
@@ -59,7 +70,7 @@ static int unknown_command(const char *name)
     if (translation && find_command(translation))
         best.word = translation;
     if (name[0] == '-')
-        fprintf(stderr, "ptq: unknown option '%s' before the command\n", name);
+        unknown_option(name);
     else if (best.word)
         fprintf(stderr, "ptq: unknown command '%s'; did you mean '%s'?\n", name, best.word);
     else

@@ -86,9 +86,9 @@ static ptq_status read_enums(const option *o, option_enums *out, const char *tex
 static ptq_status out_of_range(const option *o, const char *text, ptq_error *err)
 {
     if (o->max >= NO_MAXIMUM)
-        return usage_error(err, "--%s cannot be %s; it is at least %g", o->name, text, o->min);
-    return usage_error(err, "--%s cannot be %s; it is between %g and %g", o->name, text, o->min,
-                       o->max);
+        return usage_error(err, "--%s cannot be %s; it is at least %.12g", o->name, text, o->min);
+    return usage_error(err, "--%s cannot be %s; it is between %.12g and %.12g", o->name, text,
+                       o->min, o->max);
 }
 
 static ptq_status read_int(const option *o, int *out, const char *text, ptq_error *err)
@@ -268,6 +268,7 @@ static ptq_status unknown_long(const command *cmd, const char *name, size_t n, p
         *p = *p == '_' ? '-' : *p;
     suggestion best = {NULL, 0};
     const option_group *g;
+    suggest_nearer(&best, word, "help");
     for (int i = 0; (g = options_group(cmd, i)); i++)
         for (const option *o = g->options; o->name; o++) {
             char negated[MAX_NAME];

@@ -31,6 +31,7 @@ static const char STYLE[] =
     ".lfp{stroke:var(--fp);fill:none;stroke-width:2}.lq{stroke:var(--q);fill:none;"
     "stroke-width:2;stroke-dasharray:5 3}.ring{stroke:var(--ink);"
     "fill:none;stroke-width:2}.faint{opacity:.45}.edge{stroke:var(--soft);fill:none;opacity:.6}"
+    ".tag{paint-order:stroke;stroke:var(--paper);stroke-width:4px;stroke-linejoin:round}"
     ".whisker{stroke:var(--ink);stroke-width:1.5}.grid{display:grid;gap:1rem;"
     "grid-template-columns:repeat(auto-fit,minmax(16rem,1fr))}figure{margin:0}"
     "figcaption{font-size:.85rem;color:var(--soft);overflow-wrap:anywhere}"

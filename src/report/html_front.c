@@ -110,7 +110,7 @@ static void add_dots(str *out, const scatter *s)
         html_text(out, d->label);
         str_addf(out, ": %.2f ms, %.2f</title></circle>", d->x, d->y);
         if (s->n <= 12 || d->is_chosen) {
-            str_addf(out, "<text x=\"%.1f\" y=\"%.1f\" text-anchor=\"%s\">",
+            str_addf(out, "<text class=\"tag\" x=\"%.1f\" y=\"%.1f\" text-anchor=\"%s\">",
                      is_right ? x - 11 : x + 11, y - 6, is_right ? "end" : "start");
             html_text(out, d->label);
             str_add(out, "</text>\n");

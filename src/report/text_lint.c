@@ -100,6 +100,11 @@ static void print_findings(str *out, const report_view *view)
         i += print_rule(out, findings, i, view->width);
 }
 
+static void print_count(str *out, double n, const char *what)
+{
+    str_addf(out, "%.0f %s%s", n, what, n > 0 && n < 2 ? "" : "s");
+}
+
 void text_lint(str *out, const report_view *view)
 {
     const json_t *counts = field_at(view->result, "counts");
@@ -112,8 +117,13 @@ void text_lint(str *out, const report_view *view)
         str_addf(out, " (a forecast: %s was not run)\n", target_of(view));
     }
     double errors = field_number(counts, "error");
-    if (!isnan(errors))
-        str_addf(out, "%.0f errors, %.0f warnings, %.0f notes: %s %s\n", errors,
-                 field_number(counts, "warning"), field_number(counts, "info"), target_of(view),
-                 errors > 0 ? "will refuse this file" : "should take this file");
+    if (isnan(errors))
+        return;
+    print_count(out, errors, "error");
+    str_add(out, ", ");
+    print_count(out, field_number(counts, "warning"), "warning");
+    str_add(out, ", ");
+    print_count(out, field_number(counts, "info"), "note");
+    str_addf(out, ": %s %s\n", target_of(view),
+             errors > 0 ? "will refuse this file" : "should take this file");
 }

@@ -38,6 +38,11 @@ done
 refuse 3 'give a file that a command printed with --json' report notes.txt
 refuse 4 'name a file that is not there yet' sensitivity "$model" $data --journal foreign.json --limit 2 --calib-images 2
 
+# slips of the finger
+refuse 2 "unknown option '--versoin'; did you mean '--version'?" --versoin
+refuse 2 "unknown option '--hlep'; did you mean '--help'?" info "$model" --hlep
+refuse 2 'it is between 1 and 1000000' bench "$model" --runs 0
+
 # what is excluded by a name that no layer has
 run quantize "$model" $data --calib-images 2 --no-eval --exclude 'nolayer' --exclude 'model\.0\.' -o q.onnx --json
 expect_code 0

@@ -255,7 +255,7 @@ static void test_lint(void **state)
         "  m3\n"
         "  fix: g\n"
         "3 layers: 2 int8, 1 fp16 (a forecast: tensorrt10 was not run)\n"
-        "2 errors, 1 warnings, 0 notes: tensorrt10 will refuse this file\n");
+        "2 errors, 1 warning, 0 notes: tensorrt10 will refuse this file\n");
 }
 
 /* Every table of an empty and of an ill-typed document: some text or none, never a crash. */
