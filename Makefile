@@ -7,6 +7,7 @@
 # make aarch64  build for aarch64 with Debian's cross compiler, run the quick tests under qemu-user
 # make lint-c   clang-tidy (.clang-tidy) and cppcheck over the sources
 # make valgrind the commands on demo/ under valgrind's memcheck
+# make tsan     tests that use threads, and commands on demo/, under ThreadSanitizer (clang)
 # make coverage lines that the tests run, per room (gcovr)
 # make format   lay out the sources as clang-format does
 # make docs     the library's reference, from its headers, into build/docs/api/
@@ -16,7 +17,7 @@ BUILD ?= build
 JOBS ?= $(shell nproc)
 CMAKE_FLAGS ?=
 
-.PHONY: all demo check asan fuzz aarch64 lint-c valgrind coverage format docs clean packages
+.PHONY: all demo check asan fuzz aarch64 lint-c valgrind tsan coverage format docs clean packages
 all: $(BUILD)/build.ninja
 	ninja -C $(BUILD)
 
@@ -61,12 +62,19 @@ valgrind: all
 	@tools/packages.sh lint
 	tools/valgrind.sh $(BUILD)
 
+# Clang, whose OpenMP the sanitizers can follow; oneDNN is not instrumented.
+CLANG_SANITIZE = -G Ninja -DCMAKE_BUILD_TYPE=Sanitize -DCMAKE_C_FLAGS_SANITIZE="-O1 -g1" -DCMAKE_C_COMPILER=clang -DPTQ_ONEDNN=OFF -DPTQ_MPI=OFF
+tsan: packages
+	@tools/packages.sh check
+	cmake -S . -B $(BUILD)-tsan $(CLANG_SANITIZE) -DPTQ_SANITIZE=thread $(CMAKE_FLAGS)
+	tools/tsan.sh $(BUILD)-tsan
+
 coverage: packages
 	@tools/packages.sh lint
 	cmake -S . -B $(BUILD)-coverage -G Ninja -DCMAKE_BUILD_TYPE=Coverage -DCMAKE_C_FLAGS_COVERAGE="-O1 --coverage" $(CMAKE_FLAGS)
 	ninja -C $(BUILD)-coverage
 	ctest --test-dir $(BUILD)-coverage -L 'quick|cli|examples' || true
-	for room in src/*/; do echo "$$room $$(gcovr -r . --filter $$room $(BUILD)-coverage --print-summary -o /dev/null | sed -n 's/lines: //p')"; done
+	tools/coverage.sh $(BUILD)-coverage
 
 format:
 	git ls-files '*.c' '*.h' | xargs clang-format -i
@@ -75,4 +83,4 @@ docs:
 	python3 tools/api_docs.py $(BUILD)/docs/api
 
 clean:
-	rm -rf $(BUILD) $(BUILD)-asan $(BUILD)-clang $(BUILD)-fuzz $(BUILD)-coverage $(BUILD)-aarch64
+	rm -rf $(BUILD) $(BUILD)-asan $(BUILD)-clang $(BUILD)-fuzz $(BUILD)-coverage $(BUILD)-aarch64 $(BUILD)-tsan
