@@ -8,6 +8,7 @@
 # make lint-c   clang-tidy (.clang-tidy) and cppcheck over the sources
 # make valgrind the commands on demo/ under valgrind's memcheck
 # make tsan     tests that use threads, and commands on demo/, under ThreadSanitizer (clang)
+# make msan     tests of base, graph, kernels and passes under MemorySanitizer (clang), scalar kernels only
 # make coverage lines that the tests run, per room (gcovr)
 # make format   lay out the sources as clang-format does
 # make docs     the library's reference, from its headers, into build/docs/api/
@@ -17,7 +18,7 @@ BUILD ?= build
 JOBS ?= $(shell nproc)
 CMAKE_FLAGS ?=
 
-.PHONY: all demo check asan fuzz aarch64 lint-c valgrind tsan coverage format docs clean packages
+.PHONY: all demo check asan fuzz aarch64 lint-c valgrind tsan msan coverage format docs clean packages
 all: $(BUILD)/build.ninja
 	ninja -C $(BUILD)
 
@@ -69,6 +70,11 @@ tsan: packages
 	cmake -S . -B $(BUILD)-tsan $(CLANG_SANITIZE) -DPTQ_SANITIZE=thread $(CMAKE_FLAGS)
 	tools/tsan.sh $(BUILD)-tsan
 
+msan: packages
+	@tools/packages.sh check
+	cmake -S . -B $(BUILD)-msan $(CLANG_SANITIZE) -DPTQ_SANITIZE=memory $(CMAKE_FLAGS)
+	tools/msan.sh $(BUILD)-msan
+
 coverage: packages
 	@tools/packages.sh lint
 	cmake -S . -B $(BUILD)-coverage -G Ninja -DCMAKE_BUILD_TYPE=Coverage -DCMAKE_C_FLAGS_COVERAGE="-O1 --coverage" $(CMAKE_FLAGS)
@@ -83,4 +89,4 @@ docs:
 	python3 tools/api_docs.py $(BUILD)/docs/api
 
 clean:
-	rm -rf $(BUILD) $(BUILD)-asan $(BUILD)-clang $(BUILD)-fuzz $(BUILD)-coverage $(BUILD)-aarch64 $(BUILD)-tsan
+	rm -rf $(BUILD) $(BUILD)-asan $(BUILD)-clang $(BUILD)-fuzz $(BUILD)-coverage $(BUILD)-aarch64 $(BUILD)-tsan $(BUILD)-msan

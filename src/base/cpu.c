@@ -11,7 +11,7 @@ static const char *const names[] = {"ref",        "avx2",   "avx512", "avx512vnn
 
 cpu_level cpu_best(void)
 {
-#if defined(__x86_64__)
+#if defined(__x86_64__) && !defined(PTQ_REFERENCE_ONLY)
     __builtin_cpu_init();
     if (!__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("fma"))
         return CPU_REF;
