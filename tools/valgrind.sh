@@ -41,7 +41,8 @@ check 0 info "$model"
 check 0 list "$source/demo/images" -o list.txt
 check 0 eval "$model" $data --limit 2 --coco --save-detections boxes.json
 check 0 calibrate "$model" $data --calib-images 2 -o ranges.json
-check 0 quantize "$model" $data --calib-images 2 --limit 2 --effort default -o q.onnx --report report
+few=(--exclude 'model\.(1[2-9]|[2-9][0-9]|10[0-9])\.') # layers enough to search among
+check 0 quantize "$model" $data --calib-images 2 --limit 2 --effort default "${few[@]}" -o q.onnx --report report
 check 0 sensitivity "$model" $data --calib-images 2 --limit 2
 for head in decoded raw nms; do
     check 0 export "$model" --imgsz 64 --head $head -o $head.onnx

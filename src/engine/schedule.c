@@ -11,15 +11,18 @@ typedef struct window {
     int64_t from, to;
 } window;
 
+enum { GROUP = 4 }; /* channels that kernels read at once, those beyond the last in vain */
+
 static bool find_window(const value *val, window *out)
 {
     size_t size = view_type_bytes(val->v.type);
     int64_t pixel, first = (int64_t)(val->offset / size);
     if (val->offset % size != 0 || !view_is_nhwc(&val->v, &pixel) || pixel < 1)
         return false;
-    int64_t from = first % pixel;
-    *out = (window){size, first - from, pixel, from, from + val->v.dim[1]};
-    return out->to <= pixel;
+    int64_t from = first % pixel, channels = val->v.dim[1];
+    int64_t groups = (channels + GROUP - 1) / GROUP;
+    *out = (window){size, first - from, pixel, from, from + groups * GROUP};
+    return from + channels <= pixel;
 }
 
 typedef enum wait {
