@@ -365,12 +365,30 @@ ptq_status cli_check_output(const char *path, const char *input, bool force, ptq
     return PTQ_OK;
 }
 
+/* Whether the name says another kind of file. */
+static bool is_named_otherwise(const char *path)
+{
+    static const char *const others[] = {".pt",   ".pth",  ".engine", ".plan",
+                                         ".json", ".yaml", ".npy"};
+    size_t n = strlen(path);
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
+        size_t k = strlen(others[i]);
+        if (n > k && strcmp(path + n - k, others[i]) == 0)
+            return true;
+    }
+    return false;
+}
+
 ptq_status cli_check_model_output(const char *path, const char *input, bool force,
                                   const ptq_form_options *form, ptq_error *err)
 {
     ptq_status status = cli_check_output(path, input, force, err);
-    if (status || !path || !form->external_data)
+    if (status || !path)
         return status;
+    if (is_named_otherwise(path))
+        return usage_error(err, "'%.900s' would be an ONNX file; end its name in .onnx", path);
+    if (!form->external_data)
+        return PTQ_OK;
     char data[4096];
     snprintf(data, sizeof data, "%.4000s.data", path);
     return cli_check_output(data, input, force, err);

@@ -25,8 +25,8 @@ const char *quant_kept_text(quant_kept k)
 {
     static const char *const texts[] = {
         "",
-        ("output convolution of the detector: boxes and scores come straight from it, no layer "
-         "evens out its errors (--quantize-head)"),
+        ("output layer: the answers come straight from it, no layer evens out its errors "
+         "(--quantize-head)"),
         "behind the output convolutions: it works on decoded boxes or scores",
         "excluded",
         "its type stays float",

@@ -38,7 +38,7 @@ expect_code 0
 expect_out '      (conv): QuantConv2d('
 expect_out '(_weight_quantizer): TensorQuantizer(8bit fake axis=0 amax=dynamic calibrator=MaxCalibrator quant)'
 expect_out '(0): Conv2d() # float'
-expect_out 'output convolution of the detector'
+expect_out 'output layer: the answers come straight from it'
 run info "$model" --quant --calib-from ranges.json --json
 need_json
 json '0.9 < r["quantizers"][0]["input"]["amax"] <= 1 and len(r["quantizers"][0]["weight"]["amax"]) == 8'

@@ -43,6 +43,10 @@ refuse 2 "unknown option '--versoin'; did you mean '--version'?" --versoin
 refuse 2 "unknown option '--hlep'; did you mean '--help'?" info "$model" --hlep
 refuse 2 'it is between 1 and 1000000' bench "$model" --runs 0
 
+# an output of another kind than ONNX
+refuse 2 "'model.engine' would be an ONNX file; end its name in .onnx" export "$model" -o model.engine
+refuse 2 "'q.pt' would be an ONNX file" quantize "$model" $data -o q.pt
+
 # what is excluded by a name that no layer has
 run quantize "$model" $data --calib-images 2 --no-eval --exclude 'nolayer' --exclude 'model\.0\.' -o q.onnx --json
 expect_code 0
