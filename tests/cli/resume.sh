@@ -3,7 +3,9 @@
 # A quantization that is stopped behind its calibration - while it searches ranges, fits weights, keeps
 # layers, writes, measures - goes on from what it kept, and writes the bits that it writes undisturbed.
 . "$SOURCE/tests/lib/cli.sh" || exit 1
-options="--data $demo/shapes.yaml --effort default --imgsz 64 --limit 8 --calib-images 4 --keep16 2 --json"
+# Layers enough to search among, few enough to be soon done.
+options="--data $demo/shapes.yaml --effort default --imgsz 64 --limit 8 --calib-images 4 --keep16 2 --json
+    --exclude model\\.(1[2-9]|[2-9][0-9]|10[0-9])\\."
 
 size_of() {
     stat -c %s "$1" 2>/dev/null || echo 0
@@ -33,11 +35,22 @@ stopped_at() {
     "$PTQ" "$@" >out 2>err </dev/null &
     local job=$!
     while kill -0 $job 2>/dev/null && ! has_come "$bytes"; do
-        sleep 0.02
+        sleep 0.005
     done
     kill -s "$signal" $job 2>/dev/null
     wait $job 2>/dev/null
     code=$?
+}
+
+# The same from the beginning; a machine that was busy elsewhere may look too late, but not always.
+stopped_anew_at() {
+    local tries
+    for tries in 1 2 3 4 5 6 7 8 9 10; do
+        rm -f q.onnx .q.onnx.journal .q.onnx.partial
+        stopped_at "$@"
+        [ "$code" = 0 ] || return 0
+    done
+    fail "it was done first $tries times"
 }
 
 # What decides of a run, without its times.
@@ -54,29 +67,43 @@ print(json.dumps(r, sort_keys=True))
 PY
 }
 
-run quantize "$model" $options -o q.onnx
+# Undisturbed, and how large the journal gets.
+"$PTQ" quantize "$model" $options -o q.onnx >out 2>err </dev/null &
+job=$!
+largest=0
+while kill -0 $job 2>/dev/null; do
+    size=$(size_of .q.onnx.journal)
+    largest=$((size > largest ? size : largest))
+    sleep 0.005
+done
+wait $job
+code=$?
 need_json
 facts out >want.txt
 mv q.onnx want.onnx
 [ ! -e .q.onnx.journal ] && [ ! -e .q.onnx.partial ] || fail 'what was kept is left behind'
 
 signals=(KILL TERM INT)
-i=0
-for bytes in 500 5000 200000 666000 675000 685000; do
+stops=0
+for percent in 1 10 25 50 75 95; do
     kept=$(size_of .q.onnx.journal)
-    stopped_at "${signals[i++ % 3]}" "$bytes" quantize "$model" $options -o q.onnx
+    stopped_at "${signals[stops % 3]}" $((largest * percent / 100)) quantize "$model" $options -o q.onnx
     [ "$code" != 0 ] || break
+    stops=$((stops + 1))
     [ "$kept" -lt 200 ] || expect_err "going on from what '.q.onnx.journal' holds"
     [ "$(size_of .q.onnx.journal)" -ge "$kept" ] || fail 'less is kept than before'
     [ ! -e q.onnx ] || cmp -s q.onnx want.onnx || fail 'half of a model, or another'
 done
-[ "$code" != 0 ] || fail 'the journal never grew so large: choose other sizes'
-stopped_at KILL written quantize "$model" $options -o q.onnx
-[ "$code" != 0 ] || fail 'it was faster'
-cmp -s q.onnx want.onnx || fail 'half of a model, or another'
-run quantize "$model" $options -o q.onnx
+[ $stops -ge 3 ] || fail "only $stops stops before it was done"
+if [ "$code" != 0 ]; then
+    stopped_at KILL written quantize "$model" $options -o q.onnx
+    cmp -s q.onnx want.onnx || fail 'half of a model, or another'
+fi
+if [ "$code" != 0 ]; then
+    run quantize "$model" $options -o q.onnx
+    expect_err "going on from what '.q.onnx.journal' holds"
+fi
 need_json
-expect_err "going on from what '.q.onnx.journal' holds"
 cmp -s q.onnx want.onnx || fail 'another model after interruptions'
 facts out | cmp -s - want.txt || fail 'another report after interruptions'
 [ ! -e .q.onnx.journal ] && [ ! -e .q.onnx.partial ] || fail 'what was kept is left behind'
@@ -86,8 +113,7 @@ rm q.onnx
 quick="--data $demo/shapes.yaml --imgsz 64 --limit 8 --calib-images 4 --keep16 1 --json"
 run quantize "$model" $quick -o want-quick.onnx
 need_json
-stopped_at KILL 400 quantize "$model" $quick -o q.onnx
-[ "$code" != 0 ] || fail 'it was faster'
+stopped_anew_at KILL 400 quantize "$model" $quick -o q.onnx
 run quantize "$model" $quick --target tensorrt11 -o q.onnx
 need_json
 expect_err "what '.q.onnx.journal' holds is of another model, other images or other options; beginning anew"
@@ -99,8 +125,7 @@ rm q.onnx
 
 cp -r "$demo" own
 own="${quick/$demo/own}"
-stopped_at KILL 400 quantize "$model" $own -o q.onnx
-[ "$code" != 0 ] || fail 'it was faster'
+stopped_anew_at KILL 400 quantize "$model" $own -o q.onnx
 [ -e .q.onnx.partial ] && was_kept=1 || was_kept=0 # what takes less than a second is not
 touch own/images/train2017/*
 run quantize "$model" $own -o q.onnx
@@ -111,12 +136,9 @@ cmp -s q.onnx want-quick.onnx || fail 'another model of the same pictures'
 rm q.onnx
 
 # Stopped while it measures: its own file is replaced, one that is another's or was changed is not.
-stopped_at KILL written quantize "$model" $quick -o q.onnx
-[ "$code" != 0 ] || fail 'it was faster'
+stopped_anew_at KILL written quantize "$model" $quick -o q.onnx
 refuse 3 "'q.onnx' exists; use --force" quantize "$model" $quick --target tensorrt11 -o q.onnx
-rm -f q.onnx .q.onnx.journal
-stopped_at KILL written quantize "$model" $quick -o q.onnx
-[ "$code" != 0 ] || fail 'it was faster'
+stopped_anew_at KILL written quantize "$model" $quick -o q.onnx
 echo changed >>q.onnx
 refuse 3 "'q.onnx' exists; use --force" quantize "$model" $quick -o q.onnx
 cp want-quick.onnx q.onnx
