@@ -84,7 +84,7 @@ static net make_net(int64_t batch, bool is_float)
 {
     net n = {.rng = {7}, .is_float = is_float};
     assert_ok(graph_create(&n.g, &err));
-    shape image = shape4(batch, 16, 64, 48), scalar = {.rank = 0};
+    shape image = shape4(batch, 16, 40, 48), scalar = {.rank = 0};
     tensor_id x;
     assert_ok(graph_add_tensor(n.g, "images", DTYPE_F32, &image, &x, &err));
     assert_ok(graph_add_input(n.g, x, &err));
@@ -133,13 +133,13 @@ static void expect_same_bits(net *n, cpu_level level, int threads)
     size_t bytes = count * view_type_bytes(out.type);
     void *want = malloc(bytes);
     memcpy(want, out.data, bytes);
-    for (int i = 0; i < 10; i++) {
+    for (int i = 0; i < 4; i++) {
         run_in_unlucky_order(e, i ? &n->rng : NULL);
         assert_memory_equal(engine_output(e, 0).data, want, bytes);
     }
     if (level >= CPU_AVX512VNNI && threads > 1)
         assert_true(overlap_of_steps(e) > 0.5); /* its kernels tell their rows */
-    for (int again = 0; again < 5; again++) {
+    for (int again = 0; again < 3; again++) {
         assert_ok(engine_run(e, &in, 1, &err));
         assert_memory_equal(engine_output(e, 0).data, want, bytes);
     }
@@ -154,7 +154,7 @@ static void any_legal_order_gives_the_same_bits(void **state)
     for (size_t b = 0; b < sizeof batches / sizeof *batches; b++)
         for (int is_float = 0; is_float < 2; is_float++) {
             net n = make_net(batches[b], is_float);
-            for (int threads = 1; threads <= 5; threads++)
+            for (int threads = 1; threads <= 5; threads += 2)
                 expect_same_bits(&n, cpu_best(), threads);
             expect_same_bits(&n, CPU_AVX2 < cpu_best() ? CPU_AVX2 : cpu_best(), 3);
             graph_destroy(n.g);
