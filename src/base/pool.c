@@ -3,9 +3,7 @@
 
 #include <pthread.h>
 #include <sched.h>
-#include <stdatomic.h>
 #include <stdbool.h>
-#include <stdint.h>
 #include <string.h>
 
 #include "base/mem.h"
@@ -13,32 +11,38 @@
 enum {
     SPINS = 2000, /* looks this many times before sleeping: about 50 microseconds */
     CACHE_LINE = 64,
-    IDLE = INT32_MAX
+    MOST_PIECES = 256 /* of a job without marks of its own */
 };
 
-/* All parts of the job below `at` that this thread took have ended: `at` is the part it runs, 0
- * while it looks for one, IDLE when it takes none. The parts below the lowest `at` have ended. */
+enum mark { FREE, TAKEN, ENDED }; /* of a part */
+
+/* All parts below n_ended have ended; the next one may be in the group [begin, end), or after it.
+ */
+typedef struct progress {
+    int n_ended, begin, end;
+} progress;
+
 typedef struct member {
-    _Alignas(CACHE_LINE) atomic_int at;
+    _Alignas(CACHE_LINE) atomic_bool is_busy; /* looks at the job, if there is one */
+    int index;
+    progress seen; /* of the job, by this member */
     pool *p;
     pthread_t thread; /* of a worker */
 } member;
 
-/* The ticket holds the number of the job (upper half) and its next free part (lower half). A thread
- * takes a part by raising the ticket it has read. The fields of a job change only while the ticket
- * says that no part is left, so whoever takes a part has read the fields of that very job. */
+/* A job is there while the pool is open. Closing it and then waiting until no member is busy, the
+ * caller knows that nobody looks at the job any more. */
 struct pool {
-    _Atomic uint64_t ticket;
-    _Atomic(pool_fn *) fn;
-    _Atomic(void *) context;
-    _Atomic(const int *) needs; /* or NULL */
-    atomic_uint n_parts;
+    const pool_job *job;
+    atomic_bool is_open;
+    atomic_uint n_jobs;    /* so far */
     atomic_int n_sleeping; /* until there is a job */
-    atomic_int n_waiting;  /* until parts have ended */
+    atomic_int n_waiting;  /* for other members */
     atomic_bool is_closing;
     pthread_mutex_t lock; /* only for sleeping */
     pthread_cond_t work, progress;
-    int n_members; /* the caller is the first */
+    atomic_uchar *marks; /* of pool_run() */
+    int n_members;       /* the caller is the first */
     member members[];
 };
 
@@ -51,32 +55,6 @@ static void relax(void)
 #endif
 }
 
-/* Whether all parts below `n_parts` have ended. */
-static bool have_ended(const pool *p, int n_parts)
-{
-    for (int i = 0; i < p->n_members; i++)
-        if (atomic_load(&p->members[i].at) < n_parts)
-            return false;
-    return true;
-}
-
-/* Sleeps when it takes long: who is waited for may have no processor, and a thread that only yields
- * its own gets it back late. */
-static void wait_for_parts(pool *p, int n_parts)
-{
-    for (int i = 0; i < SPINS; i++) {
-        if (have_ended(p, n_parts))
-            return;
-        relax();
-    }
-    pthread_mutex_lock(&p->lock);
-    atomic_fetch_add(&p->n_waiting, 1);
-    while (!have_ended(p, n_parts))
-        pthread_cond_wait(&p->progress, &p->lock);
-    atomic_fetch_sub(&p->n_waiting, 1);
-    pthread_mutex_unlock(&p->lock);
-}
-
 static void wake(pool *p, pthread_cond_t *sleepers)
 {
     pthread_mutex_lock(&p->lock);
@@ -84,55 +62,131 @@ static void wake(pool *p, pthread_cond_t *sleepers)
     pthread_mutex_unlock(&p->lock);
 }
 
-/* This thread runs part `at`, or IDLE: those it ran before have ended. */
-static void tell(member *self, int at)
+/* Something has changed that others may wait for. */
+static void tell(pool *p)
 {
-    atomic_store(&self->at, at);
-    if (atomic_load(&self->p->n_waiting) > 0)
-        wake(self->p, &self->p->progress);
+    if (atomic_load(&p->n_waiting) > 0)
+        wake(p, &p->progress);
 }
 
-/* Takes and runs one part of the job under way; false when there is none left. */
-static bool run_one(member *self)
+typedef bool condition_fn(member *self, int n);
+
+/* Sleeps when it takes long: who is waited for may have no processor, and a thread that only yields
+ * its own gets it back late. */
+static void wait_until(member *self, condition_fn *holds, int n)
 {
     pool *p = self->p;
-    atomic_store(&self->at, 0);
-    uint64_t ticket = atomic_load(&p->ticket);
-    for (;;) {
-        pool_fn *fn = atomic_load(&p->fn);
-        void *context = atomic_load(&p->context);
-        const int *needs = atomic_load(&p->needs);
-        uint32_t part = (uint32_t)ticket;
-        if (part >= atomic_load(&p->n_parts)) {
-            tell(self, IDLE);
+    for (int i = 0; i < SPINS; i++) {
+        if (holds(self, n))
+            return;
+        relax();
+    }
+    pthread_mutex_lock(&p->lock);
+    atomic_fetch_add(&p->n_waiting, 1);
+    while (!holds(self, n))
+        pthread_cond_wait(&p->progress, &p->lock);
+    atomic_fetch_sub(&p->n_waiting, 1);
+    pthread_mutex_unlock(&p->lock);
+}
+
+/* ---------------------------------------------------------------- marks */
+
+/* Every member's parts have cache lines of their own. */
+static size_t marks_of_member(int n_parts)
+{
+    return ((size_t)n_parts + CACHE_LINE - 1) / CACHE_LINE * CACHE_LINE;
+}
+
+size_t pool_n_marks(const pool *p, int n_parts)
+{
+    return marks_of_member(n_parts) * (size_t)p->n_members;
+}
+
+static atomic_uchar *mark_of(const pool *p, int owner, int part)
+{
+    return p->job->marks + (size_t)owner * marks_of_member(p->job->n_parts) + part;
+}
+
+static int group_end(const pool_job *job, int part)
+{
+    return job->group_end ? job->group_end[part] : job->n_parts;
+}
+
+/* Where the stretch of member `index` begins in the group [begin, end). */
+static int stretch_begin(const pool *p, int index, int begin, int end)
+{
+    return begin + (int)((long long)(end - begin) * index / p->n_members);
+}
+
+/* The member in whose stretch a part of the group lies. */
+static int owner_of(const pool *p, int part, int begin, int end)
+{
+    return (int)(((long long)(part - begin + 1) * p->n_members - 1) / (end - begin));
+}
+
+/* Whether all parts below n have ended. */
+static bool have_ended(member *self, int n)
+{
+    const pool *p = self->p;
+    progress *seen = &self->seen;
+    for (; seen->n_ended < n; seen->n_ended++) {
+        int part = seen->n_ended;
+        if (part == seen->end) {
+            seen->begin = part;
+            seen->end = group_end(p->job, part);
+        }
+        int owner = owner_of(p, part, seen->begin, seen->end);
+        if (atomic_load(mark_of(p, owner, part)) != ENDED)
             return false;
-        }
-        if (atomic_compare_exchange_weak(&p->ticket, &ticket, ticket + 1)) {
-            tell(self, (int)part);
-            if (needs)
-                wait_for_parts(p, needs[part]);
-            fn(context, (int)part);
-            return true;
-        }
+    }
+    return true;
+}
+
+/* ---------------------------------------------------------------- running */
+
+/* Runs what nobody has taken of the owner's stretch of the group [begin, end). */
+static void run_stretch(member *self, int owner, int begin, int end)
+{
+    pool *p = self->p;
+    const pool_job *job = p->job;
+    int last = stretch_begin(p, owner + 1, begin, end);
+    for (int part = stretch_begin(p, owner, begin, end); part < last; part++) {
+        atomic_uchar *mark = mark_of(p, owner, part);
+        unsigned char was = FREE;
+        if (!atomic_compare_exchange_strong(mark, &was, TAKEN))
+            continue;
+        if (job->needs)
+            wait_until(self, have_ended, job->needs[part]);
+        job->fn(job->context, part);
+        atomic_store(mark, ENDED);
+        tell(p);
     }
 }
 
-static uint32_t job_of(const pool *p)
+/* A member goes on to the next group when all parts of this one are taken, and the caller takes
+ * them in order: so it never waits for a part that nobody has, and nobody waits forever. */
+static void run_parts(member *self)
 {
-    return (uint32_t)(atomic_load(&p->ticket) >> 32);
+    const pool *p = self->p;
+    self->seen = (progress){0};
+    for (int begin = 0, end; begin < p->job->n_parts; begin = end) {
+        end = group_end(p->job, begin);
+        for (int i = 0; i < p->n_members; i++)
+            run_stretch(self, (self->index + i) % p->n_members, begin, end);
+    }
 }
 
-/* Returns when a job other than `seen` is there, or the pool is closing. */
-static void wait_for_job(pool *p, uint32_t seen)
+/* Returns when a job other than number `seen` is there, or the pool is closing. */
+static void wait_for_job(pool *p, unsigned seen)
 {
     for (int i = 0; i < SPINS; i++) {
-        if (job_of(p) != seen || atomic_load(&p->is_closing))
+        if (atomic_load(&p->n_jobs) != seen || atomic_load(&p->is_closing))
             return;
         relax();
     }
     pthread_mutex_lock(&p->lock);
     atomic_fetch_add(&p->n_sleeping, 1);
-    while (job_of(p) == seen && !atomic_load(&p->is_closing))
+    while (atomic_load(&p->n_jobs) == seen && !atomic_load(&p->is_closing))
         pthread_cond_wait(&p->work, &p->lock);
     atomic_fetch_sub(&p->n_sleeping, 1);
     pthread_mutex_unlock(&p->lock);
@@ -142,12 +196,15 @@ static void *run_worker(void *argument)
 {
     member *self = argument;
     pool *p = self->p;
-    uint32_t seen = 0;
+    unsigned seen = 0;
     while (!atomic_load(&p->is_closing)) {
         wait_for_job(p, seen);
-        seen = job_of(p);
-        while (run_one(self))
-            continue;
+        seen = atomic_load(&p->n_jobs);
+        atomic_store(&self->is_busy, true);
+        if (atomic_load(&p->is_open))
+            run_parts(self);
+        atomic_store(&self->is_busy, false);
+        tell(p);
     }
     return NULL;
 }
@@ -156,21 +213,29 @@ pool *pool_create(int threads)
 {
     int n = threads > 1 ? threads : 1;
     pool *p = mem_alloc_aligned(sizeof *p + (size_t)n * sizeof *p->members);
-    if (!p)
+    atomic_uchar *marks = mem_alloc_aligned(marks_of_member(MOST_PIECES) * (size_t)n);
+    if (!p || !marks) {
+        mem_free(p);
+        mem_free(marks);
         return NULL;
+    }
     memset(p, 0, sizeof *p + (size_t)n * sizeof *p->members);
+    p->marks = marks;
     pthread_mutex_init(&p->lock, NULL);
     pthread_cond_init(&p->work, NULL);
     pthread_cond_init(&p->progress, NULL);
     for (int i = 0; i < n; i++) {
         p->members[i].p = p;
-        atomic_init(&p->members[i].at, IDLE);
+        p->members[i].index = i;
     }
-    for (p->n_members = 1; p->n_members < n; p->n_members++) {
-        member *next = &p->members[p->n_members];
+    int n_members = 1;
+    while (n_members < n) {
+        member *next = &p->members[n_members];
         if (pthread_create(&next->thread, NULL, run_worker, next) != 0)
             break;
+        n_members++;
     }
+    p->n_members = n_members; /* workers read it when they have seen a job */
     return p;
 }
 
@@ -185,31 +250,62 @@ void pool_destroy(pool *p)
     pthread_cond_destroy(&p->work);
     pthread_cond_destroy(&p->progress);
     pthread_mutex_destroy(&p->lock);
+    mem_free(p->marks);
     mem_free(p);
 }
 
-void pool_run_ordered(pool *p, int n_parts, const int *needs, pool_fn *fn, void *context)
+static bool are_others_idle(member *self, int n)
 {
-    if (n_parts == 1 || p->n_members == 1) {
-        for (int part = 0; part < n_parts; part++)
-            fn(context, part);
+    const pool *p = self->p;
+    (void)n;
+    for (int i = 1; i < p->n_members; i++)
+        if (atomic_load(&p->members[i].is_busy))
+            return false;
+    return true;
+}
+
+void pool_run_job(pool *p, const pool_job *job)
+{
+    member *self = &p->members[0];
+    if (job->n_parts == 1 || p->n_members == 1) {
+        for (int part = 0; part < job->n_parts; part++)
+            job->fn(job->context, part);
         return;
     }
-    uint64_t job = atomic_load(&p->ticket) >> 32;
-    atomic_store(&p->ticket, job << 32 | UINT32_MAX); /* no part is left */
-    atomic_store(&p->fn, fn);
-    atomic_store(&p->context, context);
-    atomic_store(&p->needs, needs);
-    atomic_store(&p->n_parts, (unsigned)n_parts);
-    atomic_store(&p->ticket, (job + 1) << 32);
+    size_t n_marks = pool_n_marks(p, job->n_parts);
+    for (size_t i = 0; i < n_marks; i++)
+        atomic_store_explicit(&job->marks[i], FREE, memory_order_relaxed);
+    p->job = job;
+    atomic_store(&p->is_open, true);
+    atomic_fetch_add(&p->n_jobs, 1);
     if (atomic_load(&p->n_sleeping) > 0)
         wake(p, &p->work);
-    while (run_one(&p->members[0]))
-        continue;
-    wait_for_parts(p, n_parts);
+    run_parts(self);
+    atomic_store(&p->is_open, false);
+    wait_until(self, are_others_idle, 0);
+}
+
+/* ---------------------------------------------------------------- parts in any order */
+
+/* Many parts are taken some at a time, so that the pool's own marks are enough. */
+typedef struct pieces {
+    pool_fn *fn;
+    void *context;
+    int n_parts, n_pieces;
+} pieces;
+
+static void run_piece(void *context, int piece)
+{
+    const pieces *all = context;
+    int begin = (int)((long long)all->n_parts * piece / all->n_pieces);
+    int end = (int)((long long)all->n_parts * (piece + 1) / all->n_pieces);
+    for (int part = begin; part < end; part++)
+        all->fn(all->context, part);
 }
 
 void pool_run(pool *p, int n_parts, pool_fn *fn, void *context)
 {
-    pool_run_ordered(p, n_parts, NULL, fn, context);
+    int n_pieces = n_parts < MOST_PIECES ? n_parts : MOST_PIECES;
+    pieces all = {fn, context, n_parts, n_pieces};
+    pool_run_job(p, &(pool_job){run_piece, &all, n_pieces, .marks = p->marks});
 }

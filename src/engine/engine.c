@@ -49,6 +49,8 @@ void engine_destroy(engine *e)
     mem_free(e->steps);
     mem_free(e->tasks);
     mem_free(e->needs);
+    mem_free(e->group_end);
+    mem_free(e->marks);
     mem_free(e->slab);
     mem_free(e->inputs);
     mem_free(e->outputs);
@@ -334,7 +336,8 @@ ptq_status engine_run(engine *e, const tensor_view *inputs, int n_inputs, ptq_er
     if (e->tap_fn && e->n_taps > 0)
         return run_steps(e, NULL, err);
     run_job job = {.e = e, .failed = -1};
-    pool_run_ordered(e->shared->pool, e->n_tasks, e->needs, run_task, &job);
+    pool_run_job(e->shared->pool,
+                 &(pool_job){run_task, &job, e->n_tasks, e->group_end, e->needs, e->marks});
     int failed = atomic_load(&job.failed);
     return failed < 0 ? PTQ_OK : step_failed(&e->steps[failed], err);
 }

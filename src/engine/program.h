@@ -89,8 +89,9 @@ struct engine {
     int n_values, cap_values;
     step *steps;
     int n_steps, cap_steps;
-    task *tasks; /* the parts of all steps (schedule.h) */
-    int *needs;  /* [n_tasks] */
+    task *tasks;            /* the parts of all steps (schedule.h) */
+    int *needs, *group_end; /* [n_tasks], of the pool's job: a group is a step */
+    atomic_uchar *marks;
     int n_tasks;
     char *slab;
     size_t slab_bytes, const_bytes;

@@ -104,6 +104,7 @@ static void add_parts(engine *e, int at, int before)
                     : how == WAIT_ROWS ? parts_above(earlier, s, part)
                                        : begin - before;
         e->tasks[e->n_tasks] = (task){at, part};
+        e->group_end[e->n_tasks] = begin + s->n_parts;
         e->needs[e->n_tasks++] = before + extra;
     }
 }
@@ -115,7 +116,9 @@ ptq_status schedule_make(engine *e, ptq_error *err)
         n += (size_t)e->steps[i].n_parts;
     e->tasks = mem_array(n, sizeof *e->tasks);
     e->needs = mem_array(n, sizeof *e->needs);
-    if (!e->tasks || !e->needs)
+    e->group_end = mem_array(n, sizeof *e->group_end);
+    e->marks = mem_alloc_aligned(pool_n_marks(e->shared->pool, (int)n) * sizeof *e->marks);
+    if (!e->tasks || !e->needs || !e->group_end || !e->marks)
         return error_no_memory(err, n * sizeof *e->tasks, "the schedule");
     int before = 0;
     for (int i = 0; i < e->n_steps; i++) {

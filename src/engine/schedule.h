@@ -14,7 +14,7 @@
 
 enum { SCHEDULE_OVERLAP = 1 }; /* steps that may run beside an earlier one */
 
-/* Fills e->tasks and e->needs from the finished steps. */
+/* Fills e->tasks, their needs and groups from the finished steps. */
 PTQ_CHECKED ptq_status schedule_make(engine *e, ptq_error *err);
 
 #endif
