@@ -6,7 +6,7 @@ usage: bench/compare.py MODEL.pt --data coco.yaml [--imgsz 640] [--threads 2] [-
 
 Makes an FP32 export and the quantized files for both runtimes in a temporary folder, then times all of them in turn,
 several rounds, so that whatever else the machine does hits all alike. Prints one table in Markdown: the median over
-the rounds of each median, and the speed relative to ONNX Runtime's FP32 of the same round.
+the rounds of each median, and the speed relative to ONNX Runtime's FP32 of the same round. Freed memory is kept.
 
 Needs build/ptq (`make`), node, and the npm package onnxruntime-node in $ORT_HOME or in this folder
 (`npm install --prefix bench onnxruntime-node`).
@@ -22,6 +22,10 @@ import tempfile
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 PTQ = os.environ.get("PTQ", os.path.join(os.path.dirname(HERE), "build", "ptq"))
+
+# glibc keeps freed memory, for both sides. As it is by default, node gets new pages for the output of most runs (8.5 MB),
+# whose first touch costs a virtual machine up to 26 ms a run: by luck, and not ONNX Runtime's fault.
+os.environ.update(MALLOC_MMAP_THRESHOLD_="1000000000", MALLOC_TRIM_THRESHOLD_="2000000000")
 
 
 def ptq(*args):
