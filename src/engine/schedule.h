@@ -6,6 +6,8 @@
  * step's parts those that it depends on: none when the two steps touch no common memory; those that
  * write the rows it reads when both are convolutions; else all. So the memory of a buffer may serve
  * again one step after its last use plus one (SCHEDULE_OVERLAP).
+ *
+ * A step is a group of the pool's job, so that a thread has the same rows of every step.
  */
 #ifndef ENGINE_SCHEDULE_H
 #define ENGINE_SCHEDULE_H
