@@ -152,8 +152,8 @@ static void run_stretch(member *self, int owner, int begin, int end)
     int last = stretch_begin(p, owner + 1, begin, end);
     for (int part = stretch_begin(p, owner, begin, end); part < last; part++) {
         atomic_uchar *mark = mark_of(p, owner, part);
-        unsigned char was = FREE;
-        if (!atomic_compare_exchange_strong(mark, &was, TAKEN))
+        unsigned char was = atomic_load(mark); /* first: trying takes the line from its owner */
+        if (was != FREE || !atomic_compare_exchange_strong(mark, &was, TAKEN))
             continue;
         if (job->needs)
             wait_until(self, have_ended, job->needs[part]);
