@@ -16,8 +16,7 @@ enum {
 
 enum mark { FREE, TAKEN, ENDED }; /* of a part */
 
-/* All parts below n_ended have ended; the next one may be in the group [begin, end), or after it.
- */
+/* All parts below n_ended have ended; the next one is in the group [begin, end), or behind it. */
 typedef struct progress {
     int n_ended, begin, end;
 } progress;
@@ -40,7 +39,7 @@ struct pool {
     atomic_int n_waiting;  /* for other members */
     atomic_bool is_closing;
     pthread_mutex_t lock; /* only for sleeping */
-    pthread_cond_t work, progress;
+    pthread_cond_t work, change;
     atomic_uchar *marks; /* of pool_run() */
     int n_members;       /* the caller is the first */
     member members[];
@@ -66,7 +65,7 @@ static void wake(pool *p, pthread_cond_t *sleepers)
 static void tell(pool *p)
 {
     if (atomic_load(&p->n_waiting) > 0)
-        wake(p, &p->progress);
+        wake(p, &p->change);
 }
 
 typedef bool condition_fn(member *self, int n);
@@ -84,7 +83,7 @@ static void wait_until(member *self, condition_fn *holds, int n)
     pthread_mutex_lock(&p->lock);
     atomic_fetch_add(&p->n_waiting, 1);
     while (!holds(self, n))
-        pthread_cond_wait(&p->progress, &p->lock);
+        pthread_cond_wait(&p->change, &p->lock);
     atomic_fetch_sub(&p->n_waiting, 1);
     pthread_mutex_unlock(&p->lock);
 }
@@ -223,7 +222,7 @@ pool *pool_create(int threads)
     p->marks = marks;
     pthread_mutex_init(&p->lock, NULL);
     pthread_cond_init(&p->work, NULL);
-    pthread_cond_init(&p->progress, NULL);
+    pthread_cond_init(&p->change, NULL);
     for (int i = 0; i < n; i++) {
         p->members[i].p = p;
         p->members[i].index = i;
@@ -248,7 +247,7 @@ void pool_destroy(pool *p)
     for (int i = 1; i < p->n_members; i++)
         pthread_join(p->members[i].thread, NULL);
     pthread_cond_destroy(&p->work);
-    pthread_cond_destroy(&p->progress);
+    pthread_cond_destroy(&p->change);
     pthread_mutex_destroy(&p->lock);
     mem_free(p->marks);
     mem_free(p);
