@@ -53,7 +53,7 @@ check 0 run q.onnx --imgsz 64 --input "$picture" --out-dir tensors
 check 0 detect "$model" "$picture" --imgsz 64
 check 0 compare "$model" q.onnx --imgsz 64 --input "$picture"
 check '0 1' lint q.onnx
-check 0 report report.json
+check 0 report report/report.json -o page.html
 
 mkdir bad
 python3 "$source/tests/lib/bad_models.py" "$model" bad >bad.txt
