@@ -323,8 +323,8 @@ ptq_status loader_next(loader *l, const batch **out, ptq_error *err)
     pthread_mutex_lock(&l->lock);
     ptq_status status = take_batch(l, &b, err);
     pthread_mutex_unlock(&l->lock);
-    if (status != PTQ_OK)
-        return status;
+    PTQ_TRY(status);
+    PTQ_TRY(env_check_cancel(l->env, err)); /* while it waited */
     if (b < 0) {
         *out = NULL;
         return PTQ_OK;

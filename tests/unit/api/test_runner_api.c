@@ -33,8 +33,10 @@ static ptq_status give(void *user, int index, ptq_image *out, ptq_error *failure
 {
     album *a = user;
     a->n_asked++;
-    if (a->cancel)
+    if (a->cancel) {
+        nanosleep(&(struct timespec){.tv_nsec = 20000000}, NULL); /* by now the caller waits */
         __atomic_store_n(a->cancel, 1, __ATOMIC_RELAXED);
+    }
     if (a->fails) {
         snprintf(failure->message, sizeof failure->message, "the camera is gone");
         return PTQ_IO;
