@@ -7,7 +7,8 @@
 
 #include "base/tape.h"
 
-enum { N_RESULTS = 3, LARGEST = 1 << 16 };
+/* Fewer bytes than a checksum has: whole ones libFuzzer reads off the comparison and forges. */
+enum { N_RESULTS = 3, LARGEST = 1 << 16, MAX_HARM = 8 };
 
 static const char fingerprint[65] = "0123456789abcdef";
 static const char *const names[N_RESULTS] = {"ranges", "metrics", "ranges"};
@@ -69,8 +70,9 @@ static void harm(const char *path, const uint8_t *data, size_t size)
     if (fd < 0 || size < 3)
         abort();
     off_t at = (data[0] | data[1] << 8) % 512;
-    bool is_written = pwrite(fd, data + 3, size - 3, at) >= 0;
-    if (!is_written || (data[2] & 1 && ftruncate(fd, at + (off_t)size - 3) != 0))
+    size_t n = size - 3 < MAX_HARM ? size - 3 : MAX_HARM;
+    bool is_written = pwrite(fd, data + 3, n, at) >= 0;
+    if (!is_written || (data[2] & 1 && ftruncate(fd, at + (off_t)n) != 0))
         abort();
     close(fd);
 }
