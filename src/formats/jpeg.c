@@ -25,7 +25,8 @@ typedef struct jpeg_job {
     struct jpeg_progress_mgr progress;
     image pixels;
     unsigned char *cmyk_row;
-    bool is_cut; /* the file ended before its end marker */
+    int orientation; /* as the header says; what follows the picture's data does not count */
+    bool is_cut;     /* the file ended before its end marker */
     ptq_status status;
     ptq_error *err;
 } jpeg_job;
@@ -102,6 +103,7 @@ static void read_header(jpeg_job *job, FILE *f)
     jpeg_stdio_src(&job->reader, f);
     jpeg_save_markers(&job->reader, JPEG_APP0 + 1, 0xffff);
     jpeg_read_header(&job->reader, TRUE);
+    job->orientation = saved_orientation(&job->reader);
 }
 
 /* OpenCV's rule for four components: each of C, M, Y is darkened by K. */
@@ -163,7 +165,7 @@ ptq_status jpeg_file_decode(FILE *f, image *out, int *orientation, ptq_error *er
     init_job(&job, err);
     try_decode(&job, f);
     if (job.status == PTQ_OK) {
-        *orientation = saved_orientation(&job.reader);
+        *orientation = job.orientation;
         *out = job.pixels;
     } else {
         image_clear(&job.pixels);
@@ -180,7 +182,7 @@ ptq_status jpeg_file_probe(FILE *f, image_header *out, ptq_error *err)
     try_probe(&job, f);
     if (job.status == PTQ_OK)
         *out = (image_header){(int)job.reader.image_width, (int)job.reader.image_height,
-                              saved_orientation(&job.reader)};
+                              job.orientation};
     jpeg_destroy_decompress(&job.reader);
     return job.status;
 }

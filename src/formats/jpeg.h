@@ -10,9 +10,9 @@
 
 #include "formats/image.h"
 
-/* Pixels as stored; *orientation says how to turn them. CMYK becomes RGB by OpenCV's rule. Stray
- * bytes between markers and a missing end marker are forgiven, missing or damaged picture data is
- * not. */
+/* Pixels as stored; *orientation says how to turn them: Exif data in front of the picture's. CMYK
+ * becomes RGB by OpenCV's rule. Stray bytes between markers and a missing end marker are forgiven,
+ * missing or damaged picture data is not. */
 PTQ_CHECKED ptq_status jpeg_file_decode(FILE *f, image *out, int *orientation, ptq_error *err);
 PTQ_CHECKED ptq_status jpeg_file_probe(FILE *f, image_header *out, ptq_error *err);
 PTQ_CHECKED ptq_status jpeg_file_encode(FILE *f, const image *i, int quality, ptq_error *err);

@@ -3,6 +3,7 @@
 
 #include <setjmp.h>
 #include <stdbool.h>
+#include <string.h>
 
 #include <png.h>
 
@@ -115,13 +116,46 @@ ptq_status png_file_decode(FILE *f, image *out, int *orientation, ptq_error *err
     return job.status;
 }
 
+/* Whether a chunk eXIf stands anywhere; the picture's data are leapt over. */
+static bool has_exif(FILE *f)
+{
+    enum { SIGNATURE = 8, CHECKSUM = 4 };
+    unsigned char head[8];
+    long length = 0;
+    if (fseek(f, SIGNATURE, SEEK_SET) != 0)
+        return false;
+    while (fread(head, sizeof head, 1, f) == 1) {
+        if (memcmp(head + 4, "eXIf", 4) == 0)
+            return true;
+        length = (long)png_get_uint_32(head);
+        if (length > (long)PNG_UINT_31_MAX || fseek(f, length + CHECKSUM, SEEK_CUR) != 0)
+            return false;
+    }
+    return false;
+}
+
+/* Behind the picture's data it is found where it counts only: in a picture that can be read. */
+static int late_orientation(FILE *f)
+{
+    image ignored = {0};
+    int orientation = 1;
+    if (!has_exif(f) || fseek(f, 0, SEEK_SET) != 0)
+        return 1;
+    if (png_file_decode(f, &ignored, &orientation, NULL) == PTQ_OK)
+        image_clear(&ignored);
+    return orientation;
+}
+
 ptq_status png_file_probe(FILE *f, image_header *out, ptq_error *err)
 {
     png_job job = {.err = err};
     try_probe(&job, f);
     if (job.status == PTQ_OK)
-        *out = (image_header){(int)png_get_image_width(job.png, job.info),
-                              (int)png_get_image_height(job.png, job.info), find_orientation(&job)};
+        *out =
+            (image_header){(int)png_get_image_width(job.png, job.info),
+                           (int)png_get_image_height(job.png, job.info),
+                           png_get_valid(job.png, job.info, PNG_INFO_eXIf) ? find_orientation(&job)
+                                                                           : late_orientation(f)};
     png_destroy_read_struct(&job.png, &job.info, NULL);
     return job.status;
 }

@@ -11,7 +11,7 @@
 
 /* Pixels as stored; *orientation says how to turn them. */
 PTQ_CHECKED ptq_status png_file_decode(FILE *f, image *out, int *orientation, ptq_error *err);
-/* Orientation 1 when the eXIf chunk comes after the pixels. */
+/* A file whose eXIf chunk comes behind the pixels is decoded for it. */
 PTQ_CHECKED ptq_status png_file_probe(FILE *f, image_header *out, ptq_error *err);
 PTQ_CHECKED ptq_status png_file_encode(FILE *f, const image *i, ptq_error *err);
 

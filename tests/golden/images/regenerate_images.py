@@ -54,7 +54,7 @@ def rows(samples, bits):
     return out
 
 
-def png(name, samples, color_type, bits, adam7=False, extra=b""):
+def png(name, samples, color_type, bits, adam7=False, extra=b"", late=b""):
     height, width = samples.shape[:2]
     if adam7:
         passes = [(0, 0, 8, 8), (0, 4, 8, 8), (4, 0, 8, 4), (0, 2, 4, 4), (2, 0, 4, 2), (0, 1, 2, 2), (1, 0, 2, 1)]
@@ -64,7 +64,7 @@ def png(name, samples, color_type, bits, adam7=False, extra=b""):
         raw = rows(samples, bits)
     header = struct.pack(">IIBBBBB", width, height, bits, color_type, 0, 0, int(adam7))
     with open(path(name), "wb") as f:
-        f.write(b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + extra + chunk(b"IDAT", zlib.compress(raw, 9)) + chunk(b"IEND", b""))
+        f.write(b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + extra + chunk(b"IDAT", zlib.compress(raw, 9)) + late + chunk(b"IEND", b""))
     expect(name)
 
 
@@ -91,6 +91,16 @@ def jpegs():
         expect(name)
 
 
+def late_exif():
+    """Orientation 6 between the last two scans of a progressive picture, where nobody looks for it."""
+    data = open(path("progressive.jpg"), "rb").read()
+    exif = b"Exif\0\0MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0\0\0\0\0"
+    last_scan = data.rfind(b"\xff\xda")
+    with open(path("late_scan.jpg"), "wb") as f:
+        f.write(data[:last_scan] + b"\xff\xe1" + struct.pack(">H", len(exif) + 2) + exif + data[last_scan:])
+    expect("late_scan.jpg")
+
+
 def pngs():
     rgba = picture(4)
     palette = chunk(b"PLTE", bytes(i * 37 % 256 for i in range(48))) + chunk(b"tRNS", bytes(range(0, 160, 10)))
@@ -102,8 +112,10 @@ def pngs():
     png("rgb16_adam7.png", picture(3, 16), 2, 16, adam7=True)
     png("rgba.png", rgba, 6, 8)
     png("turned.png", picture()[:8, :12], 2, 8, extra=turned)
+    png("late_chunk.png", picture()[:8, :12], 2, 8, late=turned)
 
 
 if __name__ == "__main__":
     pngs()
     jpegs()
+    late_exif()

@@ -28,11 +28,11 @@ static void pixels_equal_those_of_opencv(void **state)
 {
     (void)state;
     static const char *const names[] = {
-        "jpeg444.jpg", "jpeg422.jpg", "jpeg420.jpg",    "progressive.jpg", "grey.jpg",
-        "cmyk.jpg",    "exif1.jpg",   "exif2.jpg",      "exif3.jpg",       "exif4.jpg",
-        "exif5.jpg",   "exif6.jpg",   "exif7.jpg",      "exif8.jpg",       "grey1.png",
-        "grey16.png",  "rgba.png",    "grey_alpha.png", "palette4.png",    "rgb16_adam7.png",
-        "turned.png",
+        "jpeg444.jpg", "jpeg422.jpg",    "jpeg420.jpg",    "progressive.jpg", "grey.jpg",
+        "cmyk.jpg",    "exif1.jpg",      "exif2.jpg",      "exif3.jpg",       "exif4.jpg",
+        "exif5.jpg",   "exif6.jpg",      "exif7.jpg",      "exif8.jpg",       "grey1.png",
+        "grey16.png",  "rgba.png",       "grey_alpha.png", "palette4.png",    "rgb16_adam7.png",
+        "turned.png",  "late_chunk.png", "late_scan.jpg",
     };
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         char picture[128], npy[128];
@@ -74,6 +74,10 @@ static void headers_are_read_without_pixels(void **state)
     assert_int_equal(h.orientation, 8);
     assert_ok(image_probe(GOLDEN "turned.png", &h, &err));
     assert_int_equal(h.orientation, 6);
+    assert_ok(image_probe(GOLDEN "late_chunk.png", &h, &err));
+    assert_int_equal(h.orientation, 6);
+    assert_ok(image_probe(GOLDEN "late_scan.jpg", &h, &err));
+    assert_int_equal(h.orientation, 1);
     assert_ok(image_probe(GOLDEN "cmyk.jpg", &h, &err));
     assert_int_equal(h.width, 37);
     assert_int_equal(h.orientation, 1);
