@@ -100,6 +100,49 @@ static onnx_node *add_transpose(onnx_exporter *e, const char *base, const step *
     return t;
 }
 
+static bool is_pointwise(const conv_attr *a)
+{
+    return a->kernel[0] == 1 && a->kernel[1] == 1 && a->stride[0] == 1 && a->stride[1] == 1 &&
+           !a->pad[0] && !a->pad[1] && !a->pad[2] && !a->pad[3] && a->groups == 1 &&
+           a->act.kind == ACT_NONE;
+}
+
+static bool is_own_float(const graph *g, tensor_id id)
+{
+    const tensor *t = graph_tensor_const(g, id);
+    return t->data && t->type == DTYPE_F32 && graph_consumers(g, id, NULL, 0) == 1;
+}
+
+bool onnx_is_head_product(const onnx_exporter *e, const node *n)
+{
+    node_id reader;
+    if (n->op != GRAPH_OP_CONV || e->half || !is_pointwise(&n->attr.conv) ||
+        !is_own_float(e->g, n->inputs[1]) || graph_is_output(e->g, n->outputs[0]) ||
+        graph_consumers(e->g, n->outputs[0], &reader, 1) != 1)
+        return false;
+    const node *decode = graph_node_const(e->g, reader);
+    return decode->op == GRAPH_OP_YOLO_DECODE && decode->attr.decode.pixels_first;
+}
+
+/* [N,C,H,W] -> [N,H,W,C] times [C,M], plus [M] -> [N,M,H,W]: runtimes whose convolutions have
+ * channels last turn nothing of it. */
+void onnx_export_head_product(onnx_exporter *e, const node *n)
+{
+    static const int channels_last[4] = {0, 2, 3, 1}, channels_first[4] = {0, 3, 1, 2};
+    const tensor *w = graph_tensor_const(e->g, n->inputs[1]);
+    const char *weight = e->names[n->inputs[1]], *x = onnx_export_tensor(e, n->inputs[0]);
+    onnx_writer_turned(e->w, weight, (size_t)w->shape.dim[0], (size_t)w->shape.dim[1],
+                       blob_data(w->data));
+    add_transpose(e, n->name, &(step){"Transpose", "/channels_last", x, NULL, NULL}, 4,
+                  channels_last, &x);
+    add_step(e, n->name, &(step){"MatMul", "/product", x, weight, NULL}, &x);
+    if (n->n_inputs > 2 && n->inputs[2] != TENSOR_NONE)
+        add_step(e, n->name, &(step){"Add", "/sum", x, onnx_export_tensor(e, n->inputs[2]), NULL},
+                 &x);
+    const char *y = onnx_export_tensor(e, n->outputs[0]);
+    add_transpose(e, n->name, &(step){"Transpose", "", x, NULL, y}, 4, channels_first, NULL);
+}
+
 /* [B, na*no, ny, nx] -> [B, na, ny, nx, no], ending in the step `last`. A 0 in Reshape copies the
  * dimension, so that the batch may be open. */
 static const char *add_rows(onnx_exporter *e, const node *n, step last)

@@ -68,6 +68,10 @@ static ptq_status write_quantizer(onnx_exporter *e, const node *n, ptq_error *er
 static ptq_status write_conv(onnx_exporter *e, const node *n, ptq_error *err)
 {
     (void)err;
+    if (onnx_is_head_product(e, n)) {
+        onnx_export_head_product(e, n);
+        return PTQ_OK;
+    }
     const conv_attr *a = &n->attr.conv;
     const char *y = onnx_export_tensor(e, n->outputs[0]);
     const char *linear = a->act.kind == ACT_NONE ? y : onnx_writer_name(e->w, n->name, "/linear");

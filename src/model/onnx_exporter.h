@@ -50,6 +50,9 @@ PTQ_CHECKED ptq_status onnx_export_nms(onnx_exporter *e, const nms_form *form, p
  * name and output, the others "<name>/<what>". */
 void onnx_export_activation(onnx_exporter *e, const char *name, activation act, const char *x,
                             const char *y);
+/* The convolution of a head whose decode has the pixels first: a MatMul between Transposes. */
+bool onnx_is_head_product(const onnx_exporter *e, const node *n);
+void onnx_export_head_product(onnx_exporter *e, const node *n);
 void onnx_export_space_to_depth(onnx_exporter *e, const node *n);
 void onnx_export_yolo_raw(onnx_exporter *e, const node *n);
 PTQ_CHECKED ptq_status onnx_export_yolo_decode(onnx_exporter *e, const node *n, ptq_error *err);

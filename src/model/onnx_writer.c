@@ -287,6 +287,19 @@ const char *onnx_writer_floats(onnx_writer *w, const char *base, const char *suf
     return name;
 }
 
+void onnx_writer_turned(onnx_writer *w, const char *name, size_t rows, size_t columns,
+                        const float *values)
+{
+    shape s = shape_make(2, (const int64_t[]){(int64_t)columns, (int64_t)rows});
+    float *turned = take(w, rows * columns, sizeof *turned);
+    if (!turned)
+        return;
+    for (size_t i = 0; i < rows; i++)
+        for (size_t k = 0; k < columns; k++)
+            turned[k * rows + i] = values[i * columns + k];
+    onnx_writer_tensor(w, name, DTYPE_F32, &s, turned);
+}
+
 void onnx_writer_halves(onnx_writer *w, const char *name, const shape *s, const float *values)
 {
     size_t count = 0;

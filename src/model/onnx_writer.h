@@ -45,6 +45,9 @@ const char *onnx_writer_ints(onnx_writer *w, const char *base, const char *suffi
                              const int64_t *values);
 const char *onnx_writer_floats(onnx_writer *w, const char *base, const char *suffix, const shape *s,
                                const float *values);
+/* An initializer [columns,rows] of the values of a [rows,columns]. */
+void onnx_writer_turned(onnx_writer *w, const char *name, size_t rows, size_t columns,
+                        const float *values);
 /* An initializer of float16, rounded from `values`. */
 void onnx_writer_halves(onnx_writer *w, const char *name, const shape *s, const float *values);
 

@@ -22,6 +22,7 @@ ptq_status passes_clean(graph *g, ptq_error *err)
     know_shapes(g);
     PTQ_TRY(pass_drop_casts(g, err));
     PTQ_TRY(pass_recognise_activations(g, err));
+    PTQ_TRY(pass_recognise_products(g, err));
     PTQ_TRY(pass_recognise_decode(g, err));
     PTQ_TRY(pass_fuse_batch_norm(g, err));
     PTQ_TRY(pass_fuse_implicit(g, err));

@@ -22,9 +22,12 @@ PTQ_CHECKED ptq_status pass_recognise_activations(graph *g, ptq_error *err);
 /* The decode of a YOLOv5/v7 head spelled out in Reshape ... Reshape -> YoloDecode. Equal up to the
  * rounding of two ways to write the same sum. After pass_fold_constants, shapes known. */
 PTQ_CHECKED ptq_status pass_recognise_decode(graph *g, ptq_error *err);
-/* Files will spell every YoloDecode out with the pixels first: less to turn for runtimes whose
- * convolutions have channels last. */
+/* Files will spell every YoloDecode out with the pixels first, and the convolution it reads as a
+ * product of pixels: less to turn for runtimes whose convolutions have channels last. */
 void pass_decode_pixels_first(graph *g);
+/* Transpose to channels last, MatMul, Add, Transpose back -> Conv. The same products, summed in
+ * another order. */
+PTQ_CHECKED ptq_status pass_recognise_products(graph *g, ptq_error *err);
 /* Conv -> BatchNormalization: folded into the convolution (spec model.md §4, float32, one rounding
  * per operation as the official code). Creates the bias when there is none. */
 PTQ_CHECKED ptq_status pass_fuse_batch_norm(graph *g, ptq_error *err);

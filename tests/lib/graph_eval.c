@@ -381,6 +381,21 @@ static void run_unary(const call *c)
     }
 }
 
+/* Rows of anything times one matrix. */
+static void run_matmul(const call *c)
+{
+    const shape *w = &input_of(c, 1)->shape;
+    assert_int_equal(w->rank, 2);
+    size_t inner = (size_t)w->dim[0], columns = (size_t)w->dim[1];
+    for (size_t i = 0; i < count_of(c->g, c->n->outputs[0]); i++) {
+        const double *row = values_of(c, 0) + i / columns * inner;
+        double sum = 0;
+        for (size_t k = 0; k < inner; k++)
+            sum += row[k] * values_of(c, 1)[k * columns + i % columns];
+        out_values(c)[i] = sum;
+    }
+}
+
 /* Channels of 0 behind those of one image: no other padding is needed here. */
 static void run_pad(const call *c)
 {
@@ -415,6 +430,9 @@ static void run_node(const call *c)
         break;
     case GRAPH_OP_TRANSPOSE:
         run_transpose(c);
+        break;
+    case GRAPH_OP_MATMUL:
+        run_matmul(c);
         break;
     case GRAPH_OP_PAD:
         run_pad(c);
