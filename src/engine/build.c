@@ -359,6 +359,26 @@ ptq_status build_conv(builder *b, conv *c, value_id src, value_id dst, const cha
     return PTQ_OK;
 }
 
+ptq_status build_tail(builder *b, const kernel_request *r)
+{
+    engine *e = b->e;
+    step s = e->steps[--e->n_steps];
+    e->buffers[e->values[r->operands[0]].buffer].is_used = false;
+    s.args = (kernel_args){.n = r->n, .p = r->param};
+    for (int i = 0; i < r->n; i++)
+        s.args.t[i] = *build_view(b, r->operands[i]);
+    s.tail = kernel_choose(r->family, &s.args, b->options->level);
+    s.args.t[0] = *build_view(b, s.operand[0]);
+    for (int i = 1; i < r->n; i++)
+        s.operand[i] = r->operands[i];
+    s.kernel_name = arena_printf(e->names, "%s, %s", s.kernel_name, s.tail->name);
+    if (!s.kernel_name)
+        return no_memory(b);
+    buffer pieces = {.kind = BUFFER_SLAB, .bytes = (size_t)s.n_parts * step_piece_bytes(&s)};
+    PTQ_TRY(add_buffer(b, &pieces, &s.scratch));
+    return add_step(b, &s);
+}
+
 /* Outputs and taps keep their buffers alive after the steps that use them. */
 static void extend_lives(engine *e)
 {

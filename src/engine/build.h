@@ -75,6 +75,10 @@ PTQ_CHECKED ptq_status build_kernel(builder *b, const kernel_request *r);
 PTQ_CHECKED ptq_status build_copy(builder *b, value_id from, value_id to);
 PTQ_CHECKED ptq_status build_conv(builder *b, conv *c, value_id src, value_id dst,
                                   const char *precision);
+/* The kernel's first operand is the result of the convolution just built and of use to nobody else:
+ * the convolution hands it over in pieces (conv.h: piece_pixels) and is one step with the kernel.
+ */
+PTQ_CHECKED ptq_status build_tail(builder *b, const kernel_request *r);
 
 /* Frees what the finished program does not need, plans the memory, sets the pointers. */
 PTQ_CHECKED ptq_status build_finish(builder *b);

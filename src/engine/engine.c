@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "engine/build.h"
+#include "engine/plan.h"
 #include "engine/program.h"
 
 ptq_status engine_shared_create(int threads, cpu_level level, engine_shared **out, ptq_error *err)
@@ -229,8 +230,52 @@ typedef struct step_job {
     atomic_bool has_failed;
 } step_job;
 
+size_t step_piece_bytes(const step *s)
+{
+    const view *v = &s->conv->desc.dst;
+    size_t bytes = (size_t)(s->conv->piece_pixels * v->stride[3]) * view_type_bytes(v->type);
+    return (bytes + PLAN_ALIGN - 1) / PLAN_ALIGN * PLAN_ALIGN;
+}
+
+/* Pixels [begin, end) of one image; of all images counted on. */
+static void run_piece(const step *s, char *room, int64_t begin, int64_t end)
+{
+    const conv *c = s->conv;
+    int64_t all = c->desc.dst.dim[2] * c->desc.dst.dim[3];
+    kernel_args a = s->args;
+    int last = a.n - 1;
+    c->impl->run_pixels(c, &(conv_run_args){a.t[0].data, room, NULL}, begin, end);
+    a.t[0] = c->desc.dst;
+    a.t[0].data = room;
+    a.t[0].dim[0] = a.t[0].dim[2] = 1;
+    a.t[0].dim[3] = end - begin;
+    a.t[last].data += begin / all * a.t[last].stride[0] * (int64_t)view_type_bytes(a.t[last].type);
+    a.p.decode.first = begin % all;
+    s->tail->run(&a, 0, 1);
+}
+
+/* The same pixels as the convolution's part (conv.h: run_pixels). */
+static void run_pieces(const step *s, int part)
+{
+    const view *v = &s->conv->desc.dst;
+    int64_t all = v->dim[2] * v->dim[3], begin, end;
+    char *room = s->scratch_data + (size_t)part * step_piece_bytes(s);
+    kernel_share(v->dim[0] * all, part, s->n_parts, &begin, &end);
+    for (int64_t at = begin, next; at < end; at = next) {
+        int64_t image_end = (at / all + 1) * all;
+        next = at + s->conv->piece_pixels;
+        next = next < image_end ? next : image_end;
+        next = next < end ? next : end;
+        run_piece(s, room, at, next);
+    }
+}
+
 static bool run_part(const step *s, int part)
 {
+    if (s->tail) {
+        run_pieces(s, part);
+        return true;
+    }
     if (!s->conv) {
         s->kernel->run(&s->args, part, s->n_parts);
         return true;

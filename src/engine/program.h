@@ -50,7 +50,9 @@ typedef struct step {
     kernel_args args;     /* CONV: t[0] and t[1] */
     value_id operand[KERNEL_MAX_OPERANDS];
     conv *conv;
-    int scratch; /* buffer, or -1 */
+    const kernel *tail; /* reads the convolution's pixels, piece by piece; the args are its own, but
+                           for t[0], what the convolution reads. NULL: they are stored */
+    int scratch;        /* buffer, or -1 */
     char *scratch_data;
     int n_parts;
 } step;
@@ -105,6 +107,8 @@ struct engine {
     void *tap_user;
 };
 
+/* Of a step with a tail: memory for one piece. */
+size_t step_piece_bytes(const step *s);
 /* Runs all parts of a step. */
 PTQ_CHECKED ptq_status step_run(const step *s, pool *threads, ptq_error *err);
 /* Where the first element of a value is; inputs must be bound. */

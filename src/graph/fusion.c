@@ -5,7 +5,8 @@
 #include <stddef.h>
 #include <string.h>
 
-static const char *const NAMES[] = {"activation", "requantize", "movement", "concat", "winograd"};
+static const char *const NAMES[] = {"activation", "requantize", "movement",
+                                    "concat",     "winograd",   "decode"};
 
 static bool read_name(const char *name, size_t length, unsigned *set)
 {
@@ -24,8 +25,8 @@ ptq_status fusions_parse(const char *list, unsigned *out, ptq_error *err)
         size_t length = strcspn(at, ",");
         if (!read_name(at, length, &set))
             return error_set(err, PTQ_USAGE,
-                             "unknown fusion '%.*s'; use activation, requantize, movement, concat "
-                             "or winograd",
+                             "unknown fusion '%.*s'; use activation, requantize, movement, concat, "
+                             "winograd or decode",
                              (int)length, at);
         at += length + (at[length] == ',');
     }

@@ -12,7 +12,8 @@ typedef enum fusion {
     FUSION_REQUANTIZE = 2, /* an integer convolution writes the codes of the quantizer behind it */
     FUSION_MOVEMENT = 4,   /* pooling, concatenation and resizing move codes */
     FUSION_CONCAT = 8,     /* parts of a concatenation are computed in their place */
-    FUSION_WINOGRAD = 16   /* 3x3 convolutions in float32 by Winograd's algorithm */
+    FUSION_WINOGRAD = 16,  /* 3x3 convolutions in float32 by Winograd's algorithm */
+    FUSION_DECODE = 32     /* a head's convolution hands its pixels to the decode behind it */
 } fusion;
 
 /* The set a list such as "activation,concat" names; NULL: none. PTQ_USAGE for another word. */

@@ -62,6 +62,7 @@ typedef struct conv {
     int n_parts;          /* to be run by as many threads, in any order */
     size_t packed_bytes;  /* memory for weights */
     size_t scratch_bytes; /* for one run, all parts together */
+    int64_t piece_pixels; /* a good number of pixels for run_pixels(); 0: it cannot be used */
 } conv;
 
 typedef struct conv_run_args {
@@ -82,6 +83,9 @@ struct conv_impl {
     ptq_status (*create)(const conv_desc *d, const conv_weights *w, conv_context *context,
                          conv **out, ptq_error *err);
     bool (*run)(const conv *c, const conv_run_args *a, int part); /* false: it failed */
+    /* Output pixels [begin, end) of one image, pixels of all images counted on, to a->dst. A part
+     * has the pixels of kernel_share(). Only where piece_pixels > 0. */
+    void (*run_pixels)(const conv *c, const conv_run_args *a, int64_t begin, int64_t end);
     /* The output rows that a part writes, rows of all images counted on; they ascend with the
      * parts. NULL: no part is known to keep to any. */
     void (*rows)(const conv *c, int part, int64_t rows[2]);

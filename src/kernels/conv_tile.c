@@ -312,11 +312,21 @@ static int count_parts(const tile_conv *c)
     return parts > 1 ? (int)parts : 1;
 }
 
+static int64_t direct_pixels(const tile_conv *c)
+{
+    const view *src = &c->base.desc.src;
+    int64_t tile = c->k->max_pixels;
+    int64_t most = DIRECT_BYTES / (src->dim[1] * (int64_t)view_type_bytes(src->type));
+    return most > tile ? most / tile * tile : tile;
+}
+
 static ptq_status plan(tile_conv *c, ptq_error *err)
 {
     c->is_direct = reads_directly(c);
     c->base.n_parts = count_parts(c);
-    if (!c->is_direct)
+    if (c->is_direct)
+        c->base.piece_pixels = direct_pixels(c);
+    else
         PTQ_TRY(plan_copied(c, err));
     c->base.scratch_bytes = c->piece_bytes * (size_t)c->base.n_parts;
     return make_runs(c, err);
@@ -400,24 +410,34 @@ static void run_piece(const tile_conv *c, piece p)
     }
 }
 
-/* Output pixels [begin, end) of all images, read in place. */
+/* Output pixels [begin, end) of one image, read in place. */
+static void run_pixels(const conv *base, const conv_run_args *a, int64_t begin, int64_t end)
+{
+    const tile_conv *c = (const tile_conv *)base;
+    const conv_desc *d = &base->desc;
+    int64_t src_size = (int64_t)view_type_bytes(d->src.type), all = image_pixels(d);
+    piece p = {.rows = 1,
+               .columns = end - begin,
+               .src_column = d->src.stride[3] * src_size,
+               .dst_column = d->dst.stride[3] * (int64_t)view_type_bytes(d->dst.type),
+               .dst = a->dst};
+    int64_t from = begin / all * d->src.stride[0] + begin % all * d->src.stride[3];
+    p.src = (const char *)a->src + from * src_size;
+    run_piece(c, p);
+}
+
+/* The same of all images, in pieces. */
 static void run_direct(const tile_conv *c, const conv_run_args *a, int64_t begin, int64_t end)
 {
-    const conv_desc *d = &c->base.desc;
-    int64_t src_size = (int64_t)view_type_bytes(d->src.type), all = image_pixels(d);
-    int64_t dst_size = (int64_t)view_type_bytes(d->dst.type);
-    int64_t most = DIRECT_BYTES / (d->src.dim[1] * src_size);
-    most = most > c->k->max_pixels ? most / c->k->max_pixels * c->k->max_pixels : c->k->max_pixels;
-    piece p = {.rows = 1,
-               .src_column = d->src.stride[3] * src_size,
-               .dst_column = d->dst.stride[3] * dst_size};
-    for (int64_t at = begin; at < end; at += p.columns) {
-        int64_t image = at / all, pixel = at % all;
-        p.columns = end - at < most ? end - at : most;
-        p.columns = p.columns < all - pixel ? p.columns : all - pixel;
-        p.src = (const char *)a->src + image * d->src.stride[0] * src_size + pixel * p.src_column;
-        p.dst = (char *)a->dst + image * d->dst.stride[0] * dst_size + pixel * p.dst_column;
-        run_piece(c, p);
+    const view *dst = &c->base.desc.dst;
+    int64_t size = (int64_t)view_type_bytes(dst->type), all = image_pixels(&c->base.desc);
+    for (int64_t at = begin, next; at < end; at = next) {
+        int64_t image_end = (at / all + 1) * all, to = at / all * dst->stride[0];
+        next = at + c->base.piece_pixels;
+        next = next < image_end ? next : image_end;
+        next = next < end ? next : end;
+        to += at % all * dst->stride[3];
+        run_pixels(&c->base, &(conv_run_args){a->src, (char *)a->dst + to * size, NULL}, at, next);
     }
 }
 
@@ -566,6 +586,7 @@ const conv_impl conv_tile = {
     .can = can,
     .create = create,
     .run = run,
+    .run_pixels = run_pixels,
     .rows = rows_of_part,
     .info = info,
     .destroy = destroy,

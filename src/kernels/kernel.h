@@ -183,8 +183,10 @@ typedef struct deconv_param {
 
 typedef struct decode_param {
     int n_anchors;
-    int n_values; /* 5 + classes */
-    float stride; /* pixels per cell */
+    int n_values;    /* 5 + classes */
+    float stride;    /* pixels per cell */
+    int64_t grid[2]; /* cells: y, x */
+    int64_t first;   /* the cell of the first pixel given, row by row */
 } decode_param;
 
 typedef struct detections_param {

@@ -89,7 +89,7 @@ json 'len(r["outputs"]) >= 1'
 [ -s tensors/images.npy ] || fail 'no tensors/images.npy'
 
 # what is fused changes nothing but the time
-for fusion in activation requantize movement concat winograd; do
+for fusion in activation requantize movement concat winograd decode; do
     run run q.onnx --input "$demo/images/val2017/000000000152.jpg" --without $fusion --out-dir $fusion
     python3 "$SOURCE/tests/lib/agree.py" decoded tensors/output.npy $fusion/output.npy ||
         fail "without $fusion the outputs differ"

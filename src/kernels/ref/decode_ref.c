@@ -26,16 +26,19 @@ static double decoded(const kernel_args *a, double raw, int64_t value, int64_t a
 void decode_ref(const kernel_args *a, int part, int n_parts)
 {
     const view *x = &a->t[0], *y = &a->t[2];
-    int64_t ny = x->dim[2], nx = x->dim[3], no = a->p.decode.n_values, begin, end;
-    int64_t bytes = (int64_t)view_type_bytes(y->type);
-    kernel_share(x->dim[0] * y->dim[1], part, n_parts, &begin, &end);
+    const decode_param *p = &a->p.decode;
+    int64_t bytes = (int64_t)view_type_bytes(y->type), nx = x->dim[3], begin, end;
+    int64_t pixels = x->dim[2] * nx;
+    kernel_share(x->dim[0] * pixels * p->n_anchors, part, n_parts, &begin, &end);
     for (int64_t i = begin; i < end; i++) {
-        int64_t n = i / y->dim[1], row = i % y->dim[1];
-        int64_t anchor = row / (ny * nx), cell[2] = {row % nx, row / nx % ny};
-        int64_t from = n * x->stride[0] + cell[1] * x->stride[2] + cell[0] * x->stride[3];
+        int64_t pixel = i % pixels, anchor = i / pixels % p->n_anchors,
+                n = i / pixels / p->n_anchors;
+        int64_t at = p->first + pixel, cell[2] = {at % p->grid[1], at / p->grid[1]};
+        int64_t from = n * x->stride[0] + pixel / nx * x->stride[2] + pixel % nx * x->stride[3];
+        int64_t row = anchor * p->grid[0] * p->grid[1] + at;
         int64_t to = n * y->stride[0] + row * y->stride[1];
-        for (int64_t o = 0; o < no; o++) {
-            double raw = load(x, from + (anchor * no + o) * x->stride[1]);
+        for (int64_t o = 0; o < p->n_values; o++) {
+            double raw = load(x, from + (anchor * p->n_values + o) * x->stride[1]);
             view_store(y->data + (to + o * y->stride[2]) * bytes, y->type,
                        decoded(a, raw, o, anchor, cell));
         }

@@ -3,6 +3,7 @@
  * including file defines NAME(x), and IMAGE_SIGMOID_ROW(to, from, n). */
 #include "kernels/kernel_list.h"
 #include "kernels/x86/simd_row.h"
+#include "kernels/x86/stream.h"
 
 /* Window positions inside the image, as [begin, end) of the kernel's taps. */
 static inline void tap_range(int64_t at, int taps, int dilation, int64_t n, int *begin, int *end)
@@ -190,7 +191,10 @@ void NAME(resize_nhwc)(const kernel_args *a, int part, int n_parts)
     }
 }
 
-enum { MAX_HEAD = 2048 };
+enum {
+    MAX_HEAD = 2048,
+    STAGE = 2 * MAX_HEAD /* values that are put together before they are stored */
+};
 
 bool NAME(decode_nhwc_can)(const kernel_args *a)
 {
@@ -213,22 +217,50 @@ static inline void decode_row(float *restrict to, const float *restrict s, const
     memcpy(to + 4, s + 4, (size_t)(a->p.decode.n_values - 4) * sizeof *s);
 }
 
+/* The rows of `n` pixels side by side, the first of them cell `first`, into
+ * stage[anchor][pixel][value]. */
+static void decode_pixels(const kernel_args *a, const char *from, int64_t first, int64_t n,
+                          float *stage)
+{
+    const decode_param *p = &a->p.decode;
+    const view *in = &a->t[0];
+    int64_t size = (int64_t)view_type_bytes(in->type), channels = in->dim[1];
+    float room[MAX_HEAD], s[MAX_HEAD];
+    for (int64_t i = 0; i < n; i++) {
+        int64_t at = first + i, cell[2] = {at % p->grid[1], at / p->grid[1]};
+        const float *raw = row_load(from + i * in->stride[3] * size, in->type, 1, channels, room);
+        IMAGE_SIGMOID_ROW(s, raw, channels);
+        for (int64_t k = 0; k < p->n_anchors; k++)
+            decode_row(stage + (k * n + i) * p->n_values, s + k * p->n_values, a, k, cell);
+    }
+}
+
+static void store_rows(float *to, int64_t distance, const float *from, int64_t values, int64_t n)
+{
+    int64_t at_once = distance == values ? n : 1;
+    for (int64_t i = 0; i < n; i += at_once)
+        stream_floats(to + i * distance, from + i * values, (size_t)(at_once * values));
+}
+
 void NAME(decode_nhwc)(const kernel_args *a, int part, int n_parts)
 {
     const view *in = &a->t[0], *out = &a->t[2];
-    int64_t ny = in->dim[2], nx = in->dim[3], values = a->p.decode.n_values, begin, end;
-    int64_t bytes = (int64_t)view_type_bytes(in->type), channels = in->dim[1];
-    float room[MAX_HEAD], s[MAX_HEAD];
-    kernel_share(in->dim[0] * ny * nx, part, n_parts, &begin, &end);
-    for (int64_t i = begin; i < end; i++) {
-        int64_t n = i / (ny * nx), cell[2] = {i % nx, i / nx % ny};
-        int64_t from = n * in->stride[0] + cell[1] * in->stride[2] + cell[0] * in->stride[3];
-        const float *raw = row_load(in->data + from * bytes, in->type, 1, channels, room);
-        IMAGE_SIGMOID_ROW(s, raw, channels);
-        for (int64_t k = 0; k < a->p.decode.n_anchors; k++) {
-            int64_t row = (k * ny + cell[1]) * nx + cell[0];
+    const decode_param *p = &a->p.decode;
+    int64_t most = STAGE / in->dim[1], nx = in->dim[3], begin, end;
+    int64_t pixels = in->dim[2] * nx, size = (int64_t)view_type_bytes(in->type);
+    float stage[STAGE];
+    kernel_share(in->dim[0] * pixels, part, n_parts, &begin, &end);
+    for (int64_t i = begin, some; i < end; i += some) {
+        int64_t n = i / pixels, pixel = i % pixels, first = p->first + pixel;
+        some = nx - pixel % nx < most ? nx - pixel % nx : most;
+        some = some < end - i ? some : end - i;
+        int64_t from = n * in->stride[0] + pixel / nx * in->stride[2] + pixel % nx * in->stride[3];
+        decode_pixels(a, in->data + from * size, first, some, stage);
+        for (int64_t k = 0; k < p->n_anchors; k++) {
+            int64_t row = k * p->grid[0] * p->grid[1] + first;
             float *to = (float *)(void *)out->data + n * out->stride[0] + row * out->stride[1];
-            decode_row(to, s + k * values, a, k, cell);
+            store_rows(to, out->stride[1], stage + k * some * p->n_values, p->n_values, some);
         }
     }
+    stream_end();
 }

@@ -3,6 +3,7 @@
 
 #include "base/mem.h"
 #include "engine/engine.h"
+#include "graph/fusion.h"
 
 static ptq_error err;
 
@@ -245,6 +246,57 @@ static void integers_do_not_depend_on_threads(void **state)
     graph_destroy(n.g);
 }
 
+static void expect_equal_outputs(engine *a, engine *b, const tensor_view *in)
+{
+    size_t count;
+    assert_ok(engine_run(a, in, 1, &err));
+    assert_ok(engine_run(b, in, 1, &err));
+    tensor_view of_a = engine_output(a, 0), of_b = engine_output(b, 0);
+    assert_true(shape_count(&of_a.shape, &count));
+    assert_memory_equal(of_a.data, of_b.data, count * sizeof(float));
+}
+
+/* The head's convolution and its decode in one step or in two: the same bits. */
+static void a_head_hands_its_pixels_to_the_decode(void **state)
+{
+    (void)state;
+    net n = net_create(8);
+    detector(&n);
+    tensor_view in = random_input(&n, 0);
+    cpu_level level = cpu_best();
+    engine_options apart = {.threads = 2, .level = level, .without = FUSION_DECODE};
+    engine *two;
+    assert_ok(engine_prepare(n.g, &apart, &two, &err));
+    for (int threads = 1; threads <= 5; threads++) {
+        engine *one = prepare(&n, level, threads);
+        assert_int_equal(engine_n_steps(two) - engine_n_steps(one), level >= CPU_AVX512 ? 2 : 0);
+        expect_equal_outputs(one, two, &in);
+        engine_destroy(one);
+    }
+    engine_destroy(two);
+    free(in.data);
+    graph_destroy(n.g);
+}
+
+/* What somebody watches is stored. */
+static void a_tapped_head_is_a_step_of_its_own(void **state)
+{
+    (void)state;
+    net n = net_create(8);
+    detector(&n);
+    tensor_id head = graph_find_tensor(n.g, "head0");
+    tensor_view in = random_input(&n, 0);
+    engine *plain = prepare(&n, cpu_best(), 2), *tapped;
+    engine_options o = {.threads = 2, .level = cpu_best(), .taps = &head, .n_taps = 1};
+    assert_ok(engine_prepare(n.g, &o, &tapped, &err));
+    assert_int_equal(engine_n_steps(tapped) - engine_n_steps(plain), cpu_best() >= CPU_AVX512);
+    expect_equal_outputs(plain, tapped, &in);
+    engine_destroy(plain);
+    engine_destroy(tapped);
+    free(in.data);
+    graph_destroy(n.g);
+}
+
 static void wrong_inputs_are_refused(void **state)
 {
     (void)state;
@@ -270,6 +322,8 @@ int main(void)
         cmocka_unit_test(every_level_agrees_with_the_reference),
         cmocka_unit_test(a_run_allocates_nothing_and_repeats),
         cmocka_unit_test(integers_do_not_depend_on_threads),
+        cmocka_unit_test(a_head_hands_its_pixels_to_the_decode),
+        cmocka_unit_test(a_tapped_head_is_a_step_of_its_own),
         cmocka_unit_test(wrong_inputs_are_refused),
     };
     return cmocka_run_group_tests_name("engine", tests, NULL, NULL);

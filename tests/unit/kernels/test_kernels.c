@@ -225,11 +225,20 @@ static void resize_case(test_rng *rng, kernel_case *c)
 
 static void decode_case(test_rng *rng, kernel_case *c)
 {
-    decode_param p = {1 + below(rng, 4), 6 + below(rng, 90), 8};
+    decode_param p = {1 + below(rng, 4), 6 + below(rng, 90), 8, {0}, 0};
     int64_t in[4] = {1 + below(rng, 2), p.n_anchors * p.n_values, 1 + below(rng, 5),
                      1 + below(rng, 5)};
+    p.grid[0] = in[2];
+    p.grid[1] = in[3];
+    if (below(rng, 2)) { /* a piece of each image: in one row here, in several of its grid */
+        p.grid[1] += below(rng, 3);
+        in[3] = in[2] * p.grid[1] - below(rng, 2);
+        in[3] = in[3] > 1 ? in[3] - 1 : 1;
+        in[2] = 1;
+        p.first = below(rng, (int)(p.grid[0] * p.grid[1] - in[3]) + 1);
+    }
     int64_t anchors[2] = {p.n_anchors, 2};
-    int64_t out[3] = {in[0], p.n_anchors * in[2] * in[3], p.n_values};
+    int64_t out[3] = {in[0], p.n_anchors * p.grid[0] * p.grid[1], p.n_values};
     c->args.n = 3;
     c->args.p.decode = p;
     c->args.t[0] = random_image(rng, pick_type(rng, floats, 2), in);
