@@ -22,7 +22,7 @@ typedef struct ptq_env {
     const char *cpu; /* highest instruction set: "ref", "avx2", "avx512", "avx512vnni", "native";
                         NULL: native */
     const char *without; /* fusions left out: "activation", "requantize", "movement", "concat",
-                            "winograd", separated by commas; NULL: none */
+                            "winograd", "decode", separated by commas; NULL: none */
     uint64_t seed;       /* for everything that draws */
     void (*log)(void *user, ptq_log_level level, const char *message);
     void (*progress)(void *user, const char *what, size_t done, size_t total);

@@ -47,7 +47,7 @@ static const option GENERAL_OPTIONS[] = {
      .offset = offsetof(general_args, without),
      .value = "FUSION,...",
      .help = "compute without these fusions, to see what each brings: activation, requantize, "
-             "movement, concat, winograd"},
+             "movement, concat, winograd, decode"},
     {.name = "seed",
      .type = OPTION_SEED,
      .offset = offsetof(general_args, seed),
