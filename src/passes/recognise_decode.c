@@ -33,17 +33,6 @@ typedef struct chain {
     double array_factor; /* what multiplies the grid later */
 } chain;
 
-/* The constants of a node's two inputs: which one is variable. */
-static bool split_operands(const graph *g, const node *n, tensor_id *variable, tensor_id *constant)
-{
-    bool first = graph_is_const(g, n->inputs[0]), second = graph_is_const(g, n->inputs[1]);
-    if (first == second)
-        return false;
-    *variable = n->inputs[first];
-    *constant = n->inputs[!first];
-    return true;
-}
-
 static bool is_square(const graph *g, const node *n)
 {
     if (n->op == GRAPH_OP_MUL)
@@ -141,12 +130,6 @@ static const node *step_back(const graph *g, tensor_id id, graph_op op)
     return p == NODE_NONE || sole_consumer(g, id) == NODE_NONE ? NULL : graph_node_const(g, p);
 }
 
-static bool is_turn(const node *n, int rank, const int *perm)
-{
-    return n && n->attr.perm.rank == rank &&
-           memcmp(n->attr.perm.perm, perm, (size_t)rank * sizeof *perm) == 0;
-}
-
 /* Transpose(Reshape(raw)) that ends in `rows`. */
 static bool read_rows(const graph *g, tensor_id rows, head *h)
 {
@@ -154,7 +137,7 @@ static bool read_rows(const graph *g, tensor_id rows, head *h)
     const node *turn = step_back(g, rows, GRAPH_OP_TRANSPOSE);
     const node *view = turn ? step_back(g, turn->inputs[0], GRAPH_OP_RESHAPE) : NULL;
     int64_t target[5];
-    if (!view || !is_turn(turn, 5, to_rows) || !reshape_target(g, view, 5, target))
+    if (!view || !node_turns(turn, 5, to_rows) || !reshape_target(g, view, 5, target))
         return false;
     *h = (head){
         .raw = view->inputs[0], .na = target[1], .no = target[2], .ny = target[3], .nx = target[4]};
@@ -168,7 +151,7 @@ static bool read_pixels(const graph *g, tensor_id rows, head *h)
     const node *view = step_back(g, rows, GRAPH_OP_RESHAPE);
     const node *turn = view ? step_back(g, view->inputs[0], GRAPH_OP_TRANSPOSE) : NULL;
     int64_t target[4];
-    if (!is_turn(turn, 4, channels_last) || !reshape_target(g, view, 4, target))
+    if (!turn || !node_turns(turn, 4, channels_last) || !reshape_target(g, view, 4, target))
         return false;
     const shape *raw = &graph_tensor_const(g, turn->inputs[0])->shape;
     *h = (head){.raw = turn->inputs[0], .na = target[2], .no = target[3], .pixels_first = true};
@@ -216,7 +199,7 @@ static bool head_read(const graph *g, node_id id, head *h)
     if (end->is_dead || end->op != GRAPH_OP_RESHAPE || !reshape_target(g, end, 3, rows))
         return false;
     const node *turn = step_back(g, end->inputs[0], GRAPH_OP_TRANSPOSE);
-    if (turn && !is_turn(turn, 4, anchors_first))
+    if (turn && !node_turns(turn, 4, anchors_first))
         return false;
     const node *concat = step_back(g, (turn ? turn : end)->inputs[0], GRAPH_OP_CONCAT);
     if (!concat || concat->n_inputs != 3 || !read_front(g, concat, turn != NULL, h))

@@ -1,19 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A matrix product of pixels is a 1x1 convolution: Transpose to [N,H,W,C], MatMul, Add of the bias,
  * Transpose back to [N,C,H,W]. */
-#include <string.h>
-
 #include "passes/passes.h"
 #include "passes/rewrite.h"
 
-static const perm_attr channels_last = {4, {0, 2, 3, 1}};
-static const perm_attr channels_first = {4, {0, 3, 1, 2}};
-
-static bool is_transpose(const node *n, const perm_attr *perm)
-{
-    return n->op == GRAPH_OP_TRANSPOSE && n->attr.perm.rank == perm->rank &&
-           memcmp(n->attr.perm.perm, perm->perm, (size_t)perm->rank * sizeof *perm->perm) == 0;
-}
+static const int channels_last[4] = {0, 2, 3, 1}, channels_first[4] = {0, 3, 1, 2};
 
 /* The constant's matrix [rows,columns] turned; `s` is its new shape. */
 static ptq_status turn_weight(graph *g, tensor_id *id, size_t rows, size_t columns, const shape *s,
@@ -41,33 +32,24 @@ typedef struct product {
     size_t n_in, n_out;
 } product;
 
-/* The constant among two inputs and the other one. */
-static bool split_sum(const graph *g, const node *sum, tensor_id *variable, tensor_id *constant)
-{
-    int at = graph_is_const(g, sum->inputs[0]) ? 0 : 1;
-    *constant = sum->inputs[at];
-    *variable = sum->inputs[!at];
-    return graph_is_const(g, *constant) && !graph_is_const(g, *variable);
-}
-
 /* Transpose(Add(MatMul(Transpose(x), weight), bias)), the Add if there is one. */
 static bool product_read(const graph *g, node_id id, product *p)
 {
     const node *last = graph_node_const(g, id);
-    if (last->is_dead || !is_transpose(last, &channels_first))
+    if (last->is_dead || !node_turns(last, 4, channels_first))
         return false;
     *p = (product){.last = last, .bias = TENSOR_NONE};
     tensor_id y = last->inputs[0];
     node_id sum = producer_if(g, y, GRAPH_OP_ADD);
     if (sole_consumer(g, y) == NODE_NONE ||
-        (sum != NODE_NONE && !split_sum(g, graph_node_const(g, sum), &y, &p->bias)))
+        (sum != NODE_NONE && !split_operands(g, graph_node_const(g, sum), &y, &p->bias)))
         return false;
     node_id matmul = producer_if(g, y, GRAPH_OP_MATMUL);
     if (matmul == NODE_NONE || sole_consumer(g, y) == NODE_NONE)
         return false;
     const node *m = graph_node_const(g, matmul);
     node_id first = producer_if(g, m->inputs[0], GRAPH_OP_TRANSPOSE);
-    if (first == NODE_NONE || !is_transpose(graph_node_const(g, first), &channels_last))
+    if (first == NODE_NONE || !node_turns(graph_node_const(g, first), 4, channels_last))
         return false;
     p->name = m->name;
     p->x = graph_node_const(g, first)->inputs[0];

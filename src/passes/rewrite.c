@@ -26,6 +26,22 @@ tensor_id node_input(const node *n, int i)
     return i < n->n_inputs ? n->inputs[i] : TENSOR_NONE;
 }
 
+bool split_operands(const graph *g, const node *n, tensor_id *variable, tensor_id *constant)
+{
+    bool first = graph_is_const(g, n->inputs[0]), second = graph_is_const(g, n->inputs[1]);
+    if (first == second)
+        return false;
+    *variable = n->inputs[first];
+    *constant = n->inputs[!first];
+    return true;
+}
+
+bool node_turns(const node *n, int rank, const int *perm)
+{
+    return n->op == GRAPH_OP_TRANSPOSE && n->attr.perm.rank == rank &&
+           memcmp(n->attr.perm.perm, perm, (size_t)rank * sizeof *perm) == 0;
+}
+
 ptq_status consumers_list(const graph *g, tensor_id id, node_id **list, int *n, ptq_error *err)
 {
     int count = graph_consumers(g, id, NULL, 0);

@@ -12,6 +12,11 @@ node_id producer_if(const graph *g, tensor_id id, graph_op op);
 /* Input `i` of a node, TENSOR_NONE when it is absent. */
 tensor_id node_input(const node *n, int i);
 
+/* Of a node's two inputs the constant and the other; false when both are, or none. */
+bool split_operands(const graph *g, const node *n, tensor_id *variable, tensor_id *constant);
+/* Whether it is a Transpose by `perm`. */
+bool node_turns(const node *n, int rank, const int *perm);
+
 /* Every reader of a tensor, without a bound on their number. The list is the caller's (mem_free).
  */
 PTQ_CHECKED ptq_status consumers_list(const graph *g, tensor_id id, node_id **list, int *n,
