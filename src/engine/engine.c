@@ -262,10 +262,7 @@ static void run_pieces(const step *s, int part)
     char *room = s->scratch_data + (size_t)part * step_piece_bytes(s);
     kernel_share(v->dim[0] * all, part, s->n_parts, &begin, &end);
     for (int64_t at = begin, next; at < end; at = next) {
-        int64_t image_end = (at / all + 1) * all;
-        next = at + s->conv->piece_pixels;
-        next = next < image_end ? next : image_end;
-        next = next < end ? next : end;
+        next = conv_piece_end(s->conv, at, end);
         run_piece(s, room, at, next);
     }
 }

@@ -25,6 +25,14 @@ const conv_impl *const *conv_impls(int *n)
     return impls;
 }
 
+int64_t conv_piece_end(const conv *c, int64_t at, int64_t end)
+{
+    int64_t pixels = c->desc.dst.dim[2] * c->desc.dst.dim[3];
+    int64_t image_end = (at / pixels + 1) * pixels, next = at + c->piece_pixels;
+    next = next < image_end ? next : image_end;
+    return next < end ? next : end;
+}
+
 int64_t conv_depth(const conv_desc *d)
 {
     return d->src.dim[1] / d->groups * d->kernel[0] * d->kernel[1];

@@ -107,6 +107,8 @@ PTQ_CHECKED ptq_status conv_create(const conv_desc *d, const conv_weights *w, co
 void conv_destroy(conv *c); /* NULL allowed */
 /* The implementations, best first; the tests compare each with the last. */
 const conv_impl *const *conv_impls(int *n);
+/* Where the piece of pixels that begins at `at`, for run_pixels(), ends: at `end` at the latest. */
+int64_t conv_piece_end(const conv *c, int64_t at, int64_t end);
 int64_t conv_depth(const conv_desc *d); /* products per output element */
 /* The first row of the input that output rows below `end` do not read; rows of all images counted
  * on. */

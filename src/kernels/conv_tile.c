@@ -432,11 +432,8 @@ static void run_direct(const tile_conv *c, const conv_run_args *a, int64_t begin
     const view *dst = &c->base.desc.dst;
     int64_t size = (int64_t)view_type_bytes(dst->type), all = image_pixels(&c->base.desc);
     for (int64_t at = begin, next; at < end; at = next) {
-        int64_t image_end = (at / all + 1) * all, to = at / all * dst->stride[0];
-        next = at + c->base.piece_pixels;
-        next = next < image_end ? next : image_end;
-        next = next < end ? next : end;
-        to += at % all * dst->stride[3];
+        int64_t to = at / all * dst->stride[0] + at % all * dst->stride[3];
+        next = conv_piece_end(&c->base, at, end);
         run_pixels(&c->base, &(conv_run_args){a->src, (char *)a->dst + to * size, NULL}, at, next);
     }
 }
