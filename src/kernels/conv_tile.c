@@ -394,6 +394,7 @@ static void run_piece(const tile_conv *c, piece p)
                        .n_groups = c->n_groups,
                        .weight = blob_data(c->packed),
                        .sums = sums,
+                       .ahead = c->is_direct ? p.src_column * c->k->max_pixels / c->n_groups : 0,
                        .flip = d->src.type == DTYPE_I8 ? (int32_t)0x80808080u : 0};
     tile_finish_args f = {
         .sums = sums, .pixel_step = p.dst_column, .d = d, .inverse_scale = c->inverse_scale};

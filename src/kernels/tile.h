@@ -30,6 +30,7 @@ typedef struct tile_sum_args {
     const char *weight; /* [run][group][channel][4 bytes], 64-byte aligned */
     const void *first;  /* [channel] i32 or f32 */
     void *sums;         /* [pixel][channel] i32 or f32, 64-byte aligned */
+    int64_t ahead;      /* bytes of the next tile to ask the memory for with every group */
     int32_t flip;       /* XORed into groups of codes: 0x80808080 makes i8 codes unsigned */
 } tile_sum_args;
 

@@ -9,16 +9,18 @@
 #include "kernels/tile.h"
 #include "kernels/x86/unroll.h"
 
-enum { TILE_LANES = sizeof(TILE_VECTOR) / 4 };
+enum { TILE_LANES = sizeof(TILE_VECTOR) / 4, TILE_BASES = (TILE_PIXELS + 3) / 4 };
 
 /* The sums stay in registers: every loop over pixels and vectors is unrolled. Pixels are addressed
- * from every fourth one, so that few registers hold addresses. */
+ * from every fourth one; compilers, which like an offset per pixel better, run out of registers
+ * with 13 of them, and are kept from it by not seeing how addresses grow. */
 static inline __attribute__((always_inline)) void tile_sum(const tile_sum_args *a, const int pixels,
                                                            const int vectors)
 {
     TILE_VECTOR sum[TILE_PIXELS][TILE_MAX_VECTORS];
     const char *w = a->weight, *first = a->first;
     const int64_t step = a->pixel_step;
+    const int bases = (pixels + 3) / 4;
     TILE_FLIP(a);
     UNROLLED
     for (int p = 0; p < pixels; p++)
@@ -26,9 +28,13 @@ static inline __attribute__((always_inline)) void tile_sum(const tile_sum_args *
     for (int v = 0; v < vectors; v++)
         sum[p][v] = TILE_LOAD(first + v * (int)sizeof(TILE_VECTOR));
     for (int64_t r = 0; r < a->n_runs; r++) {
-        const char *x = a->src + a->runs[r];
-        const char *end = x + a->n_groups * TILE_GROUP_BYTES;
-        for (; x < end; x += TILE_GROUP_BYTES) {
+        const char *x[TILE_BASES];
+        UNROLLED
+        for (int i = 0; i < bases; i++)
+            x[i] = a->src + a->runs[r] + 4 * i * step;
+        const char *end = x[0] + a->n_groups * TILE_GROUP_BYTES;
+        const char *ahead = x[0] + pixels * step;
+        while (x[0] < end) {
             TILE_VECTOR weight[TILE_MAX_VECTORS];
             UNROLLED
             for (int v = 0; v < vectors; v++)
@@ -36,11 +42,18 @@ static inline __attribute__((always_inline)) void tile_sum(const tile_sum_args *
             w += vectors * (int)sizeof(TILE_VECTOR);
             UNROLLED
             for (int p = 0; p < pixels; p++) {
-                TILE_VECTOR group = TILE_GROUP(x + p / 4 * 4 * step + p % 4 * step);
+                TILE_VECTOR group = TILE_GROUP(x[p / 4] + p % 4 * step);
                 UNROLLED
                 for (int v = 0; v < vectors; v++)
                     sum[p][v] = TILE_DOT(sum[p][v], group, weight[v]);
             }
+            UNROLLED
+            for (int i = 0; i < bases; i++) {
+                x[i] += TILE_GROUP_BYTES;
+                __asm__("" : "+r"(x[i]));
+            }
+            __builtin_prefetch(ahead);
+            ahead += a->ahead;
         }
     }
     char *sums = a->sums;
