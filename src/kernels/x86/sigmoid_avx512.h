@@ -46,6 +46,35 @@ static inline __attribute__((always_inline)) void jam_silu(__m512 *y, const int 
     JAM_EACH y[i] = _mm512_div_ps(y[i], d[i]);
 }
 
+enum { SILU_FACTORS = 6 };
+
+/* For jam_silu_steps. */
+static inline void silu_step_factors(float *to, float step)
+{
+    static const float factors[SILU_FACTORS] = {0.0135341679f, 0.0520114606f, 0.241442757f,
+                                                0.693003834f,  1.00000259f,   1};
+    for (int k = 0; k < SILU_FACTORS; k++)
+        to[k] = factors[k] * (step * -1.44269504f);
+}
+
+/* silu(y)/step from t = -y log2(e): t over (1 + 2^t) times -step log2(e), by which the factors of
+ * 2^t's polynomial and the 1 are multiplied already. It has a degree less than the one above and
+ * a relative error of 2.6e-6, which moves 10 codes in a million. */
+static inline __attribute__((always_inline)) void jam_silu_steps(__m512 *t, const float *factors,
+                                                                 const int n)
+{
+    enum { ONE = SILU_FACTORS - 1 };
+    __m512 d[JAM_MAX], whole[JAM_MAX], fraction[JAM_MAX];
+    JAM_EACH whole[i] = _mm512_floor_ps(t[i]);
+    JAM_EACH fraction[i] = _mm512_sub_ps(t[i], whole[i]);
+    JAM_EACH d[i] = _mm512_set1_ps(factors[0]);
+    UNROLLED for (int k = 1; k < ONE; k++) JAM_EACH d[i] =
+        _mm512_fmadd_ps(d[i], fraction[i], _mm512_set1_ps(factors[k]));
+    JAM_EACH d[i] = _mm512_scalef_ps(d[i], whole[i]);
+    JAM_EACH d[i] = _mm512_add_ps(d[i], _mm512_set1_ps(factors[ONE]));
+    JAM_EACH t[i] = _mm512_div_ps(t[i], d[i]);
+}
+
 /* All `values`; reads and writes none beyond them. */
 static inline void sigmoid_row_avx512(float *to, const float *from, int64_t values)
 {

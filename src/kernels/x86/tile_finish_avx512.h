@@ -14,6 +14,7 @@ static inline __m512 tile_hard_swish(__m512 y)
     return _mm512_mul_ps(y, h);
 }
 
+/* tile_finish_for has made sure that a leak is at most 1. */
 static inline __attribute__((always_inline)) void tile_activate(__m512 *y, const int n,
                                                                 const unary_op op, __m512 alpha)
 {
@@ -23,8 +24,7 @@ static inline __attribute__((always_inline)) void tile_activate(__m512 *y, const
         JAM_EACH y[i] = _mm512_max_ps(y[i], zero);
         return;
     case UNARY_LEAKY_RELU:
-        JAM_EACH y[i] =
-            _mm512_mask_mul_ps(y[i], _mm512_cmp_ps_mask(y[i], zero, _CMP_LT_OQ), y[i], alpha);
+        JAM_EACH y[i] = _mm512_max_ps(_mm512_mul_ps(y[i], alpha), y[i]);
         return;
     case UNARY_SIGMOID:
         jam_sigmoid(y, n);
@@ -38,12 +38,6 @@ static inline __attribute__((always_inline)) void tile_activate(__m512 *y, const
     default:
         return;
     }
-}
-
-/* rint(y/scale) + zero; conv_tile has made sure that it fits 32 bits. */
-static inline __m512i tile_codes(__m512 y, __m512 inverse_scale, __m512i zero)
-{
-    return _mm512_add_epi32(_mm512_cvtps_epi32(_mm512_mul_ps(y, inverse_scale)), zero);
 }
 
 /* To nearest even. */
@@ -65,13 +59,31 @@ typedef struct tile_form {
     bool is_full; /* every channel exists */
 } tile_form;
 
+static inline __attribute__((always_inline)) bool tile_is_code(const tile_form form)
+{
+    return form.output == TILE_I8 || form.output == TILE_U8;
+}
+
+/* Whether jam_silu_steps activates and divides by the step at once. */
+static inline __attribute__((always_inline)) bool tile_is_silu_code(const tile_form form)
+{
+    return TILE_INTEGER_SUMS && form.op == UNARY_SILU && tile_is_code(form);
+}
+
 /* Constants of a block. */
 typedef struct tile_target {
     __m512 scale[TILE_MAX_VECTORS], bias[TILE_MAX_VECTORS]; /* of integer sums */
-    __m512 alpha, inverse_scale;                            /* 1: divided already */
+    __m512 alpha, inverse_scale;
     __m512i zero;
-    __mmask16 mask; /* channels that exist */
+    __mmask16 mask;                   /* channels that exist */
+    float silu_factors[SILU_FACTORS]; /* of SiLU in steps */
 } tile_target;
+
+/* y in steps: rint(y) + zero; conv_tile has made sure that it fits 32 bits. */
+static inline __m512i tile_codes(__m512 y, __m512i zero)
+{
+    return _mm512_add_epi32(_mm512_cvtps_epi32(y), zero);
+}
 
 /* Masked stores are slow: only where channels are missing. */
 static inline __attribute__((always_inline)) void
@@ -89,12 +101,12 @@ tile_store(char *dst, __m512 y, const tile_target *o, const tile_form form)
     const bool is_full = form.is_full;
     switch (form.output) {
     case TILE_I8: {
-        __m512i code = tile_codes(y, o->inverse_scale, o->zero);
+        __m512i code = tile_codes(y, o->zero);
         tile_store_bytes(dst, _mm512_cvtsepi32_epi8(code), o->mask, is_full);
         return;
     }
     case TILE_U8: {
-        __m512i code = tile_codes(y, o->inverse_scale, o->zero);
+        __m512i code = tile_codes(y, o->zero);
         code = _mm512_max_epi32(code, _mm512_setzero_si512());
         tile_store_bytes(dst, _mm512_cvtusepi32_epi8(code), o->mask, is_full);
         return;
@@ -149,9 +161,14 @@ static inline __attribute__((always_inline)) void tile_finish_pixels(const tile_
 #else
     JAM_EACH y[i] = _mm512_load_ps(sums + i / form.vectors * sums_step + i % form.vectors * 64);
 #endif
-    tile_activate(y, n, form.op, o->alpha);
+    if (tile_is_silu_code(form))
+        jam_silu_steps(y, o->silu_factors, n);
+    else
+        tile_activate(y, n, form.op, o->alpha);
     if (a->d->out_from_half)
         JAM_EACH y[i] = tile_half_steps(y[i], a->d->out_scale);
+    else if (tile_is_code(form) && !tile_is_silu_code(form))
+        JAM_EACH y[i] = _mm512_mul_ps(y[i], o->inverse_scale);
     JAM_EACH tile_store(dst + i / form.vectors * a->pixel_step + i % form.vectors * step, y[i], o,
                         form);
 }
@@ -165,15 +182,19 @@ tile_finish_vectors(const tile_finish_args *args, int from, const tile_form form
     a.sums = (const char *)a.sums + from * 4;
     a.dst += from * tile_output_bytes(form.output);
     tile_target o = {.alpha = _mm512_set1_ps(a.d->act.alpha),
-                     .inverse_scale = _mm512_set1_ps(a.d->out_from_half ? 1 : a.inverse_scale),
+                     .inverse_scale = _mm512_set1_ps(a.inverse_scale),
                      .zero = _mm512_set1_epi32(a.d->out_zero),
                      .mask = (__mmask16)((1u << (a.n_channels - from) % 16) - 1)};
 #if TILE_INTEGER_SUMS
+    const float y_to_t = tile_is_silu_code(form) ? -1.44269504f : 1;
     UNROLLED for (int v = 0; v < form.vectors; v++)
     {
-        o.scale[v] = _mm512_loadu_ps(a.scale + from + 16 * v);
-        o.bias[v] = _mm512_loadu_ps(a.bias + from + 16 * v);
+        const __m512 factor = _mm512_set1_ps(y_to_t);
+        o.scale[v] = _mm512_mul_ps(_mm512_loadu_ps(a.scale + from + 16 * v), factor);
+        o.bias[v] = _mm512_mul_ps(_mm512_loadu_ps(a.bias + from + 16 * v), factor);
     }
+    if (tile_is_silu_code(form))
+        silu_step_factors(o.silu_factors, a.d->out_from_half ? 1 : a.d->out_scale);
 #endif
     int p = 0;
     for (; p + ABREAST <= a.n_pixels; p += ABREAST)
@@ -231,6 +252,8 @@ static tile_finish_fn *tile_finish_for(const conv_desc *d)
         [UNARY_SILU] = TILE_CHOICES(SILU),       [UNARY_HARD_SWISH] = TILE_CHOICES(HARD_SWISH),
     };
     if ((size_t)d->act.op >= sizeof choices / sizeof choices[0])
+        return NULL;
+    if (d->act.op == UNARY_LEAKY_RELU && !(d->act.alpha >= 0 && d->act.alpha <= 1))
         return NULL;
     switch (d->dst.type) {
     case DTYPE_I8:

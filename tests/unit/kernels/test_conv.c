@@ -251,9 +251,9 @@ static void judge(const conv_desc *desc, test_rng *rng, double tolerance, differ
 }
 
 static const unary_param acts[] = {
-    {UNARY_NONE, 0, 0},          {UNARY_SILU, 0, 0}, {UNARY_RELU, 0, 0},
-    {UNARY_LEAKY_RELU, 0.1f, 0}, {UNARY_TANH, 0, 0}, {UNARY_SIGMOID, 0, 0},
-    {UNARY_HARD_SWISH, 0, 0},
+    {UNARY_NONE, 0, 0},          {UNARY_SILU, 0, 0},          {UNARY_RELU, 0, 0},
+    {UNARY_LEAKY_RELU, 0.1f, 0}, {UNARY_TANH, 0, 0},          {UNARY_SIGMOID, 0, 0},
+    {UNARY_HARD_SWISH, 0, 0},    {UNARY_LEAKY_RELU, 1.5f, 0}, {UNARY_LEAKY_RELU, -0.5f, 0},
 };
 enum { N_ACTS = sizeof acts / sizeof acts[0] };
 
