@@ -79,7 +79,6 @@ static inline __attribute__((always_inline)) void jam_silu_steps(__m512 *t, cons
 static inline void sigmoid_row_avx512(float *to, const float *from, int64_t values)
 {
     enum { n = 5, STEP = 16 * n };
-    float rest[STEP] = {0};
     __m512 x[n];
     int64_t at = 0;
     for (; at + STEP <= values; at += STEP) {
@@ -87,13 +86,13 @@ static inline void sigmoid_row_avx512(float *to, const float *from, int64_t valu
         jam_sigmoid(x, n);
         JAM_EACH _mm512_storeu_ps(to + at + 16 * i, x[i]);
     }
-    if (at == values)
-        return;
-    memcpy(rest, from + at, (size_t)(values - at) * sizeof *rest);
-    JAM_EACH x[i] = _mm512_loadu_ps(rest + 16 * i);
-    jam_sigmoid(x, n);
-    JAM_EACH _mm512_storeu_ps(rest + 16 * i, x[i]);
-    memcpy(to + at, rest, (size_t)(values - at) * sizeof *rest);
+    for (; at < values; at += 16) {
+        const unsigned left = values - at < 16 ? (unsigned)(values - at) : 16;
+        const __mmask16 mask = (__mmask16)((1u << left) - 1);
+        x[0] = _mm512_maskz_loadu_ps(mask, from + at);
+        jam_sigmoid(x, 1);
+        _mm512_mask_storeu_ps(to + at, mask, x[0]);
+    }
 }
 
 #endif
