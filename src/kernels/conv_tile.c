@@ -494,6 +494,8 @@ static void copy_pixels(const tile_conv *c, char *to, const char *from, int64_t 
         copy_widened(c, to, from, n);
     else if (c->is_packed)
         memcpy(to, from, (size_t)(n * c->pixel_bytes));
+    else if (c->k->spread && src->dim[1] == 3 && src->stride[3] == 3)
+        c->k->spread(to, from, n);
     else if (src->dim[1] % c->k->group != 0)
         copy_groups(c, to, from, n);
     else

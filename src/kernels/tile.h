@@ -55,6 +55,9 @@ typedef void tile_finish_fn(const tile_finish_args *a);
 /* n codes widened to 16 bits, their zero point taken off. */
 typedef void tile_widen_fn(int16_t *to, const void *from, int64_t n, int zero, bool is_unsigned);
 
+/* n pixels of three codes that follow each other to groups of four, the last one 0. */
+typedef void tile_spread_fn(char *to, const char *from, int64_t n);
+
 typedef struct tile_kernel {
     const char *name;
     conv_math math;
@@ -65,6 +68,7 @@ typedef struct tile_kernel {
     tile_sum_fn *const *sum;                       /* [(vectors - 1) * max_pixels + pixels - 1] */
     tile_finish_fn *(*finish)(const conv_desc *d); /* NULL: it cannot */
     tile_widen_fn *widen;                          /* NULL: codes are read as they are */
+    tile_spread_fn *spread;                        /* NULL: conv_tile does it */
 } tile_kernel;
 
 #if defined(__x86_64__)

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* kernels/x86/quantize_body.h — codes and values; and images that arrive plane by plane. The
  * including file defines NAME(x). */
+#include <immintrin.h>
+
 #include "kernels/kernel_list.h"
 #include "kernels/x86/simd_row.h"
 
-/* Elements quantized at a time: pixels of MAX_PLANES channels are more than a row's chunk. */
-enum { MAX_PLANES = 4, PLANE_CHUNK = 256, QUANTIZE_MOST = MAX_PLANES * PLANE_CHUNK };
+enum { MAX_PLANES = 4, PLANE_CHUNK = 256 };
 
-/* Scales and zero points of a row of codes; scale NULL: values stay as they are. */
+/* Scales and zero points of a row of codes; */
 typedef struct code_scale {
     const float *scale;
     const float *zero;
@@ -56,10 +57,10 @@ static inline void multiply_row(float *y, const float *x, const float *scale, co
     }
 }
 
-/* `is_single`: scale and zero point are the same for all elements. At most QUANTIZE_MOST. */
+/* `is_single`: scale and zero point are the same for all elements. At most ROW_CHUNK. */
 static inline void quantize_row(float *y, const float *x, const code_scale *s, int64_t n)
 {
-    float rounded[QUANTIZE_MOST];
+    float rounded[ROW_CHUNK];
     if (s->from_half) {
         row_round_f16(rounded, x, n);
         x = rounded;
@@ -198,12 +199,55 @@ static inline void interleave(float *restrict to, const char *p, const view *x, 
             to[channels * i + k] = a[k * plane + i];
 }
 
+/* The same from planes of codes. */
+static inline void interleave_codes(char *to, char planes[][PLANE_CHUNK], int64_t channels,
+                                    int64_t n)
+{
+    int64_t i = 0;
+    for (; channels == 3 && i + 8 <= n; i += 8) {
+        const __m256i close =
+            _mm256_setr_epi8(0, 1, 2, 4, 5, 6, 8, 9, 10, 12, 13, 14, -1, -1, -1, -1, 0, 1, 2, 4, 5,
+                             6, 8, 9, 10, 12, 13, 14, -1, -1, -1, -1);
+        __m256i pixels = _mm256_setzero_si256();
+        for (int k = 2; k >= 0; k--) {
+            __m128i codes = _mm_loadl_epi64((const __m128i *)(const void *)(planes[k] + i));
+            pixels = _mm256_slli_epi32(pixels, 8);
+            pixels = _mm256_or_si256(pixels, _mm256_cvtepu8_epi32(codes));
+        }
+        pixels = _mm256_shuffle_epi8(pixels, close);
+        pixels = _mm256_permutevar8x32_epi32(pixels, _mm256_setr_epi32(0, 1, 2, 4, 5, 6, 3, 7));
+        _mm_storeu_si128((__m128i *)(void *)(to + 3 * i), _mm256_castsi256_si128(pixels));
+        _mm_storel_epi64((__m128i *)(void *)(to + 3 * i + 16), _mm256_extracti128_si256(pixels, 1));
+    }
+    for (; i < n; i++)
+        for (int64_t k = 0; k < channels; k++)
+            to[channels * i + k] = planes[k][i];
+}
+
+/* n pixels from p, quantized where there is a scale. */
+static inline void run_pixels(const kernel_args *a, const code_scale *s, const char *p, char *to,
+                              int64_t n)
+{
+    float values[MAX_PLANES * PLANE_CHUNK];
+    char codes[MAX_PLANES][PLANE_CHUNK];
+    const view *x = &a->t[0], *y = &a->t[a->n - 1];
+    int64_t channels = y->dim[y->rank - 1], plane = x->stride[x->rank - 1];
+    if (!s) {
+        interleave(values, p, x, n);
+        row_store(to, y->type, values, n * channels);
+        return;
+    }
+    for (int64_t k = 0; k < channels; k++) {
+        quantize_row(values, (const float *)(const void *)p + k * plane, s, n);
+        row_store(codes[k], y->type, values, n);
+    }
+    interleave_codes(to, codes, channels, n);
+}
+
 static void run_planes(const kernel_args *a, const code_scale *s, int part, int n_parts)
 {
-    float room[2][MAX_PLANES * PLANE_CHUNK];
     kernel_args lines = *a; /* rows of pixels of the first plane */
-    const view *x = &a->t[0], *y = &a->t[a->n - 1];
-    int64_t channels = y->dim[y->rank - 1];
+    const view *y = &a->t[a->n - 1];
     lines.n = 2;
     lines.t[1] = *y;
     lines.t[0].rank = lines.t[1].rank = y->rank - 1;
@@ -211,13 +255,7 @@ static void run_planes(const kernel_args *a, const code_scale *s, int part, int 
     while (rows_next(&r))
         for (int64_t i = 0; i < r.n; i += PLANE_CHUNK) {
             int64_t n = r.n - i < PLANE_CHUNK ? r.n - i : PLANE_CHUNK;
-            const float *values = room[0];
-            interleave(room[0], r.p[0] + i * rows_step(&r, 0), x, n);
-            if (s->scale) {
-                quantize_row(room[1], room[0], s, n * channels);
-                values = room[1];
-            }
-            row_store(r.p[1] + i * rows_step(&r, 1), y->type, values, n * channels);
+            run_pixels(a, s, r.p[0] + i * rows_step(&r, 0), r.p[1] + i * rows_step(&r, 1), n);
         }
 }
 
@@ -228,7 +266,7 @@ bool NAME(copy_planes_can)(const kernel_args *a)
 
 void NAME(copy_planes)(const kernel_args *a, int part, int n_parts)
 {
-    run_planes(a, &(code_scale){.scale = NULL}, part, n_parts);
+    run_planes(a, NULL, part, n_parts);
 }
 
 static inline bool is_single(const view *v)
@@ -247,9 +285,9 @@ bool NAME(quantize_planes_can)(const kernel_args *a)
 
 void NAME(quantize_planes)(const kernel_args *a, int part, int n_parts)
 {
-    float scale[MAX_PLANES * PLANE_CHUNK], zero[MAX_PLANES * PLANE_CHUNK];
-    row_load(a->t[1].data, DTYPE_F32, 0, MAX_PLANES * PLANE_CHUNK, scale);
-    row_load(a->t[2].data, a->t[2].type, 0, MAX_PLANES * PLANE_CHUNK, zero);
+    float scale[PLANE_CHUNK], zero[PLANE_CHUNK];
+    row_load(a->t[1].data, DTYPE_F32, 0, PLANE_CHUNK, scale);
+    row_load(a->t[2].data, a->t[2].type, 0, PLANE_CHUNK, zero);
     code_scale s = {scale, zero, a->t[3].type == DTYPE_U8, true, a->p.from_half};
     run_planes(a, &s, part, n_parts);
 }

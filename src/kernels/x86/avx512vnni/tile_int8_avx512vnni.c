@@ -24,6 +24,20 @@ static inline int tile_load_group(const char *p)
 #define TILE_INTEGER_SUMS 1
 #include "kernels/x86/tile_finish_avx512.h"
 
+static void tile_spread(char *to, const char *from, int64_t n)
+{
+    const __m128i apart = _mm_setr_epi8(0, 1, 2, -1, 3, 4, 5, -1, 6, 7, 8, -1, 9, 10, 11, -1);
+    int64_t i = 0;
+    for (; i + 6 <= n; i += 4) { /* 16 bytes are read: five pixels and a code */
+        __m128i codes = _mm_loadu_si128((const __m128i *)(const void *)(from + 3 * i));
+        _mm_storeu_si128((__m128i *)(void *)(to + 4 * i), _mm_shuffle_epi8(codes, apart));
+    }
+    for (; i < n; i++) {
+        memset(to + 4 * i, 0, 4);
+        memcpy(to + 4 * i, from + 3 * i, 3);
+    }
+}
+
 const tile_kernel tile_int8_avx512vnni = {
     .name = "int8_avx512vnni",
     .math = CONV_INT8,
@@ -33,4 +47,5 @@ const tile_kernel tile_int8_avx512vnni = {
     .group = 4,
     .sum = tile_sums,
     .finish = tile_finish_for,
+    .spread = tile_spread,
 };
