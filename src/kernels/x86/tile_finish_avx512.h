@@ -79,10 +79,10 @@ typedef struct tile_target {
     float silu_factors[SILU_FACTORS]; /* of SiLU in steps */
 } tile_target;
 
-/* y in steps: rint(y) + zero; conv_tile has made sure that it fits 32 bits. */
-static inline __m512i tile_codes(__m512 y, __m512i zero)
+static inline int tile_output_bytes(enum tile_output output)
 {
-    return _mm512_add_epi32(_mm512_cvtps_epi32(y), zero);
+    static const int bytes[] = {[TILE_I8] = 1, [TILE_U8] = 1, [TILE_F32] = 4, [TILE_BF16] = 2};
+    return bytes[output];
 }
 
 /* Masked stores are slow: only where channels are missing. */
@@ -96,34 +96,47 @@ tile_store_bytes(char *dst, __m128i bytes, __mmask16 mask, const bool is_full)
 }
 
 static inline __attribute__((always_inline)) void
-tile_store(char *dst, __m512 y, const tile_target *o, const tile_form form)
+tile_store_code(char *dst, __m512i code, const tile_target *o, const tile_form form)
 {
-    const bool is_full = form.is_full;
-    switch (form.output) {
-    case TILE_I8: {
-        __m512i code = tile_codes(y, o->zero);
-        tile_store_bytes(dst, _mm512_cvtsepi32_epi8(code), o->mask, is_full);
-        return;
-    }
-    case TILE_U8: {
-        __m512i code = tile_codes(y, o->zero);
+    if (form.output == TILE_I8) {
+        tile_store_bytes(dst, _mm512_cvtsepi32_epi8(code), o->mask, form.is_full);
+    } else {
         code = _mm512_max_epi32(code, _mm512_setzero_si512());
-        tile_store_bytes(dst, _mm512_cvtusepi32_epi8(code), o->mask, is_full);
+        tile_store_bytes(dst, _mm512_cvtusepi32_epi8(code), o->mask, form.is_full);
+    }
+}
+
+static inline __attribute__((always_inline)) void
+tile_store_float(char *dst, __m512 y, const tile_target *o, const tile_form form)
+{
+    if (form.output == TILE_F32 && form.is_full)
+        _mm512_storeu_ps(dst, y);
+    else if (form.output == TILE_F32)
+        _mm512_mask_storeu_ps(dst, o->mask, y);
+    else if (form.is_full)
+        _mm256_storeu_si256((__m256i *)(void *)dst, tile_bf16(y));
+    else
+        _mm256_mask_storeu_epi16(dst, o->mask, tile_bf16(y));
+}
+
+/* y: in steps where codes are stored; that they fit 32 bits, conv_tile has made sure. */
+static inline __attribute__((always_inline)) void tile_store(const tile_finish_args *a,
+                                                             const tile_target *o,
+                                                             const tile_form form, char *dst,
+                                                             const __m512 *y, const int n)
+{
+    const int step = 16 * tile_output_bytes(form.output), vectors = form.vectors;
+    if (!tile_is_code(form)) {
+        JAM_EACH tile_store_float(dst + i / vectors * a->pixel_step + i % vectors * step, y[i], o,
+                                  form);
         return;
     }
-    case TILE_F32:
-        if (is_full)
-            _mm512_storeu_ps(dst, y);
-        else
-            _mm512_mask_storeu_ps(dst, o->mask, y);
-        return;
-    case TILE_BF16:
-        if (is_full)
-            _mm256_storeu_si256((__m256i *)(void *)dst, tile_bf16(y));
-        else
-            _mm256_mask_storeu_epi16(dst, o->mask, tile_bf16(y));
-        return;
-    }
+    __m512i code[JAM_MAX];
+    JAM_EACH code[i] = _mm512_cvtps_epi32(y[i]);
+    if (a->d->out_zero != 0)
+        JAM_EACH code[i] = _mm512_add_epi32(code[i], o->zero);
+    JAM_EACH tile_store_code(dst + i / vectors * a->pixel_step + i % vectors * step, code[i], o,
+                             form);
 }
 
 /* In steps of the scale. By a true division: between float16 numbers ties are no rarity. Codes of
@@ -137,22 +150,15 @@ static inline __m512 tile_half_steps(__m512 y, float scale)
     return _mm512_max_ps(_mm512_min_ps(steps, most), _mm512_sub_ps(_mm512_setzero_ps(), most));
 }
 
-static inline int tile_output_bytes(enum tile_output output)
-{
-    static const int bytes[] = {[TILE_I8] = 1, [TILE_U8] = 1, [TILE_F32] = 4, [TILE_BF16] = 2};
-    return bytes[output];
-}
-
 /* The vectors of some pixels, from pixel p, side by side. */
 static inline __attribute__((always_inline)) void tile_finish_pixels(const tile_finish_args *a,
                                                                      const tile_target *o,
                                                                      const tile_form form, int p,
                                                                      const int pixels)
 {
-    const int n = pixels * form.vectors, step = 16 * tile_output_bytes(form.output);
+    const int n = pixels * form.vectors;
     const int64_t sums_step = (int64_t)a->block_channels * 4;
     const char *sums = (const char *)a->sums + p * sums_step;
-    char *dst = a->dst + p * a->pixel_step;
     __m512 y[JAM_MAX];
 #if TILE_INTEGER_SUMS
     JAM_EACH y[i] = _mm512_cvtepi32_ps(
@@ -169,8 +175,7 @@ static inline __attribute__((always_inline)) void tile_finish_pixels(const tile_
         JAM_EACH y[i] = tile_half_steps(y[i], a->d->out_scale);
     else if (tile_is_code(form) && !tile_is_silu_code(form))
         JAM_EACH y[i] = _mm512_mul_ps(y[i], o->inverse_scale);
-    JAM_EACH tile_store(dst + i / form.vectors * a->pixel_step + i % form.vectors * step, y[i], o,
-                        form);
+    tile_store(a, o, form, a->dst + p * a->pixel_step, y, n);
 }
 
 /* Some vectors, from channel `from`, of all pixels. */
