@@ -188,16 +188,23 @@ static size_t drop_hopeless(nms *n, size_t n_items, size_t wanted, float *conf)
     return kept;
 }
 
-/* The candidates in row and class order, without hopeless ones; *apart: classes cannot meet. */
-static ptq_status collect(nms *n, const predictions *p, const nms_options *o, size_t *n_items,
-                          bool *apart, ptq_error *err)
+/* Candidates of every step-th row, in row and class order, of which about the best `wanted` and
+ * those above *conf are kept. */
+typedef struct collection {
+    int step;
+    size_t wanted, n_items;
+    float conf;    /* raised to what the others were dropped for */
+    bool is_apart; /* classes cannot meet */
+} collection;
+
+static ptq_status collect_rows(nms *n, const predictions *p, const nms_options *o, collection *c,
+                               ptq_error *err)
 {
     enum { PATIENCE = 2 };
     int nc = p->n_classes;
-    size_t count = 0, wanted = (size_t)o->max_nms, patience = PATIENCE * wanted;
-    float conf = o->conf;
-    *apart = !o->agnostic;
-    for (int r = 0; r < p->n_rows; r++) {
+    size_t count = 0, patience = PATIENCE * c->wanted;
+    c->is_apart = !o->agnostic;
+    for (int64_t r = 0; r < p->n_rows; r += c->step) {
         const float *row = p->rows + (size_t)r * (size_t)(nc + 5);
         if (!(row[4] > o->conf))
             continue;
@@ -207,19 +214,38 @@ static ptq_status collect(nms *n, const predictions *p, const nms_options *o, si
         if (nc == 1)
             added = emit_only(row, first, n->items + count);
         else if (o->multi_label)
-            added = emit_all(row, nc, conf, first, n->items + count);
+            added = emit_all(row, nc, c->conf, first, n->items + count);
         else
-            added = emit_best(row, nc, conf, first, n->items + count);
+            added = emit_best(row, nc, c->conf, first, n->items + count);
         if (added && !is_safe(row))
-            *apart = false;
+            c->is_apart = false;
         count += added;
         if (count <= patience)
             continue;
-        count = drop_hopeless(n, count, wanted, &conf);
-        patience = PATIENCE * (count > wanted ? count : wanted);
+        count = drop_hopeless(n, count, c->wanted, &c->conf);
+        patience = PATIENCE * (count > c->wanted ? count : c->wanted);
     }
-    *n_items = drop_hopeless(n, count, wanted, &conf);
+    c->n_items = drop_hopeless(n, count, c->wanted, &c->conf);
     return PTQ_OK;
+}
+
+/* All candidates but hopeless ones. Where there are far too many, some rows tell beforehand which
+ * score leaves a third more than wanted, so that few are collected in vain; should it leave fewer,
+ * they are collected once more without it. */
+static ptq_status collect(nms *n, const predictions *p, const nms_options *o, collection *c,
+                          ptq_error *err)
+{
+    enum { SAMPLE = 16 };
+    size_t wanted = (size_t)o->max_nms;
+    *c = (collection){.step = SAMPLE, .wanted = 1 + wanted / 3 * 4 / SAMPLE, .conf = o->conf};
+    PTQ_TRY(collect_rows(n, p, o, c, err));
+    *c = (collection){.step = 1, .wanted = wanted, .conf = c->conf};
+    bool is_guessed = c->conf > o->conf;
+    PTQ_TRY(collect_rows(n, p, o, c, err));
+    if (!is_guessed || c->n_items >= wanted)
+        return PTQ_OK;
+    c->conf = o->conf;
+    return collect_rows(n, p, o, c, err);
 }
 
 /* Only the selection std::max and std::min make, which differs from fmaxf() for NaN. */
@@ -296,9 +322,9 @@ ptq_status nms_run(nms *n, const predictions *p, const nms_options *options, con
                    int *n_dets, ptq_error *err)
 {
     PTQ_TRY(check(p, options, err));
-    size_t n_items;
-    bool apart;
-    PTQ_TRY(collect(n, p, options, &n_items, &apart, err));
+    collection found;
+    PTQ_TRY(collect(n, p, options, &found, err));
+    size_t n_items = found.n_items;
     size_t n_lists = (size_t)p->n_classes;
     PTQ_TRY(reserve_rest(n, n_items, n_lists, (size_t)options->max_det, err));
     radix_sort(n->items, n->scratch, n_items);
@@ -306,7 +332,7 @@ ptq_status nms_run(nms *n, const predictions *p, const nms_options *options, con
         n_items = (size_t)options->max_nms;
     for (size_t i = 0; i < n_lists; i++)
         n->newest[i] = -1;
-    *n_dets = suppress(n, p, options, n_items, apart);
+    *n_dets = suppress(n, p, options, n_items, found.is_apart);
     *dets = n->dets;
     return PTQ_OK;
 }

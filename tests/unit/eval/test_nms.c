@@ -173,6 +173,23 @@ static void late_candidates_find_their_place(void **state)
     }
 }
 
+/* Candidates in thousands for 100 places, and a row in sixteen, which is all that is looked at
+ * beforehand, promises many more good ones than there are. */
+static void false_promises_cost_no_candidate(void **state)
+{
+    (void)state;
+    test_rng r = {3};
+    nms_options o = nms_options_evaluation();
+    o.max_nms = 100;
+    for (int every = 1; every <= 17; every++) {
+        float *rows = random_rows(&r, 2000, 3, 4000);
+        for (int i = 0; i < 2000; i++)
+            rows[i * 8 + 4] = i % every == 0 && i < 1000 ? 1 : 0.03125f;
+        compare_with_literal(&(predictions){rows, 2000, 3}, &o);
+        free(rows);
+    }
+}
+
 /* A box of class 0 at x = 4096 + 50 lies on a box of class 1 at x = 50 once that is moved: the
  * original suppresses it, and so do we. */
 static void far_boxes_meet_other_classes(void **state)
@@ -326,6 +343,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(equals_the_literal_algorithm),
         cmocka_unit_test(late_candidates_find_their_place),
+        cmocka_unit_test(false_promises_cost_no_candidate),
         cmocka_unit_test(far_boxes_meet_other_classes),
         cmocka_unit_test(strange_numbers_do_no_harm),
         cmocka_unit_test(yolov7_golden_image),
