@@ -40,15 +40,19 @@ static inline __attribute__((always_inline)) void tile_activate(__m512 *y, const
     }
 }
 
-/* To nearest even. */
+/* To nearest even. The instruction takes subnormal numbers for 0. */
 static inline __m256i tile_bf16(__m512 y)
 {
+#ifdef __AVX512BF16__
+    return (__m256i)_mm512_cvtneps_pbh(y);
+#else
     __m512i u = _mm512_castps_si512(y);
     __m512i odd = _mm512_and_si512(_mm512_srli_epi32(u, 16), _mm512_set1_epi32(1));
     __m512i rounded = _mm512_add_epi32(u, _mm512_add_epi32(odd, _mm512_set1_epi32(0x7fff)));
     __mmask16 is_nan = _mm512_cmp_ps_mask(y, y, _CMP_UNORD_Q);
     rounded = _mm512_mask_or_epi32(rounded, is_nan, u, _mm512_set1_epi32(0x400000));
     return _mm512_cvtepi32_epi16(_mm512_srli_epi32(rounded, 16));
+#endif
 }
 
 /* What is known when compiled. */
