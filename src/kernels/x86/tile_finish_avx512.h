@@ -60,7 +60,8 @@ typedef struct tile_form {
     unary_op op;
     enum tile_output output;
     int vectors;
-    bool is_full; /* every channel exists */
+    bool is_full;   /* every channel exists */
+    bool from_half; /* conv_desc.out_from_half */
 } tile_form;
 
 static inline __attribute__((always_inline)) bool tile_is_code(const tile_form form)
@@ -69,9 +70,9 @@ static inline __attribute__((always_inline)) bool tile_is_code(const tile_form f
 }
 
 /* Whether jam_silu_steps activates and divides by the step at once. */
-static inline __attribute__((always_inline)) bool tile_is_silu_code(const tile_form form)
+static inline __attribute__((always_inline)) bool tile_is_silu_step(const tile_form form)
 {
-    return TILE_INTEGER_SUMS && form.op == UNARY_SILU && tile_is_code(form);
+    return TILE_INTEGER_SUMS && form.op == UNARY_SILU && tile_is_code(form) && !form.from_half;
 }
 
 /* Constants of a block. */
@@ -171,13 +172,13 @@ static inline __attribute__((always_inline)) void tile_finish_pixels(const tile_
 #else
     JAM_EACH y[i] = _mm512_load_ps(sums + i / form.vectors * sums_step + i % form.vectors * 64);
 #endif
-    if (tile_is_silu_code(form))
+    if (tile_is_silu_step(form))
         jam_silu_steps(y, o->silu_factors, n);
     else
         tile_activate(y, n, form.op, o->alpha);
-    if (a->d->out_from_half)
+    if (form.from_half)
         JAM_EACH y[i] = tile_half_steps(y[i], a->d->out_scale);
-    else if (tile_is_code(form) && !tile_is_silu_code(form))
+    else if (tile_is_code(form) && !tile_is_silu_step(form))
         JAM_EACH y[i] = _mm512_mul_ps(y[i], o->inverse_scale);
     tile_store(a, o, form, a->dst + p * a->pixel_step, y, n);
 }
@@ -195,15 +196,15 @@ tile_finish_vectors(const tile_finish_args *args, int from, const tile_form form
                      .zero = _mm512_set1_epi32(a.d->out_zero),
                      .mask = (__mmask16)((1u << (a.n_channels - from) % 16) - 1)};
 #if TILE_INTEGER_SUMS
-    const float y_to_t = tile_is_silu_code(form) ? -1.44269504f : 1;
+    const float y_to_t = tile_is_silu_step(form) ? -1.44269504f : 1;
     UNROLLED for (int v = 0; v < form.vectors; v++)
     {
         const __m512 factor = _mm512_set1_ps(y_to_t);
         o.scale[v] = _mm512_mul_ps(_mm512_loadu_ps(a.scale + from + 16 * v), factor);
         o.bias[v] = _mm512_mul_ps(_mm512_loadu_ps(a.bias + from + 16 * v), factor);
     }
-    if (tile_is_silu_code(form))
-        silu_step_factors(o.silu_factors, a.d->out_from_half ? 1 : a.d->out_scale);
+    if (tile_is_silu_step(form))
+        silu_step_factors(o.silu_factors, a.d->out_scale);
 #endif
     int p = 0;
     for (; p + ABREAST <= a.n_pixels; p += ABREAST)
@@ -212,24 +213,34 @@ tile_finish_vectors(const tile_finish_args *args, int from, const tile_form form
         tile_finish_pixels(&a, &o, form, p, 1);
 }
 
-static inline __attribute__((always_inline)) void
-tile_finish(const tile_finish_args *a, const unary_op op, const enum tile_output output)
+static inline __attribute__((always_inline)) void tile_finish(const tile_finish_args *a,
+                                                              tile_form form)
 {
     int c = 0;
+    form.is_full = true;
     if (a->n_channels == TILE_MAX_CHANNELS) {
-        tile_finish_vectors(a, 0, (tile_form){op, output, TILE_MAX_VECTORS, true});
+        form.vectors = TILE_MAX_VECTORS;
+        tile_finish_vectors(a, 0, form);
         return;
     }
+    form.vectors = 1;
     for (; c + 16 <= a->n_channels; c += 16)
-        tile_finish_vectors(a, c, (tile_form){op, output, 1, true});
+        tile_finish_vectors(a, c, form);
+    form.is_full = false;
     if (c < a->n_channels)
-        tile_finish_vectors(a, c, (tile_form){op, output, 1, false});
+        tile_finish_vectors(a, c, form);
 }
 
-#define TILE_FINISH(op, output)                                                                    \
-    static void tile_finish_##op##_##output(const tile_finish_args *a)                             \
+#define TILE_FINISH(act, type)                                                                     \
+    static void tile_finish_##act##_##type(const tile_finish_args *a)                              \
     {                                                                                              \
-        tile_finish(a, UNARY_##op, TILE_##output);                                                 \
+        const tile_form form = {.op = UNARY_##act, .output = TILE_##type};                         \
+        tile_form from_half = form;                                                                \
+        from_half.from_half = true;                                                                \
+        if (tile_is_code(form) && a->d->out_from_half)                                             \
+            tile_finish(a, from_half);                                                             \
+        else                                                                                       \
+            tile_finish(a, form);                                                                  \
     }
 #if TILE_INTEGER_SUMS
 #define TILE_FINISHES(op)                                                                          \
