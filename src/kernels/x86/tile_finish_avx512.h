@@ -14,7 +14,7 @@ static inline __m512 tile_hard_swish(__m512 y)
     return _mm512_mul_ps(y, h);
 }
 
-/* tile_finish_for has made sure that a leak is at most 1. */
+/* tile_finish_for has made sure that a leak lies in [0,1]. */
 static inline __attribute__((always_inline)) void tile_activate(__m512 *y, const int n,
                                                                 const unary_op op, __m512 alpha)
 {
