@@ -10,15 +10,32 @@
 #include "engine/plan.h"
 #include "engine/program.h"
 
-ptq_status engine_shared_create(int threads, cpu_level level, engine_shared **out, ptq_error *err)
+static ptq_status create_shared(int threads, engine_shared **out, ptq_error *err)
 {
     engine_shared *s = mem_zalloc(sizeof *s);
     if (!s)
         return error_no_memory(err, sizeof *s, "an engine");
     s->n_refs = 1;
     s->pool = pool_create(threads);
-    ptq_status status = s->pool ? conv_context_create(level, s->pool, &s->convs, err)
-                                : error_no_memory(err, 0, "threads");
+    if (!s->pool) {
+        mem_free(s);
+        return error_no_memory(err, 0, "threads");
+    }
+    pthread_mutex_init(&s->preparing, NULL);
+    *out = s;
+    return PTQ_OK;
+}
+
+static engine_shared *home_of(engine_shared *s)
+{
+    return s->home ? s->home : s;
+}
+
+ptq_status engine_shared_create(int threads, cpu_level level, engine_shared **out, ptq_error *err)
+{
+    engine_shared *s = NULL;
+    PTQ_TRY(create_shared(threads, &s, err));
+    ptq_status status = conv_context_create(level, s->pool, &s->convs, err);
     if (status != PTQ_OK) {
         engine_shared_unref(s);
         return status;
@@ -27,11 +44,25 @@ ptq_status engine_shared_create(int threads, cpu_level level, engine_shared **ou
     return PTQ_OK;
 }
 
+ptq_status engine_shared_create_beside(engine_shared *home, int threads, engine_shared **out,
+                                       ptq_error *err)
+{
+    PTQ_TRY(create_shared(threads, out, err));
+    (*out)->home = home;
+    (*out)->convs = home->convs;
+    home->n_refs++;
+    return PTQ_OK;
+}
+
 void engine_shared_unref(engine_shared *s)
 {
     if (!s || --s->n_refs > 0)
         return;
-    conv_context_destroy(s->convs);
+    if (s->home)
+        engine_shared_unref(s->home);
+    else
+        conv_context_destroy(s->convs);
+    pthread_mutex_destroy(&s->preparing);
     pool_destroy(s->pool);
     mem_free(s);
 }
@@ -188,7 +219,9 @@ ptq_status engine_prepare_shared(const graph *g, const engine_options *options,
     } else {
         b.e->shared = shared;
         shared->n_refs++;
+        pthread_mutex_lock(&home_of(shared)->preparing);
         status = build_all(&b);
+        pthread_mutex_unlock(&home_of(shared)->preparing);
     }
     mem_free(b.slots);
     if (status != PTQ_OK) {

@@ -8,6 +8,8 @@
 #ifndef ENGINE_PROGRAM_H
 #define ENGINE_PROGRAM_H
 
+#include <pthread.h>
+
 #include "base/arena.h"
 #include "base/pool.h"
 #include "engine/engine.h"
@@ -73,12 +75,19 @@ typedef struct engine_shared {
     int n_refs;
     pool *pool;
     conv_context *convs;
+    pthread_mutex_t preparing;  /* held while an engine is prepared with `convs` */
+    struct engine_shared *home; /* one reference: its `convs` are these, its `preparing` is held;
+                                   NULL: they are its own */
 } engine_shared;
 
 PTQ_CHECKED ptq_status engine_shared_create(int threads, cpu_level level, engine_shared **out,
                                             ptq_error *err);
+/* Threads of its own, packed weights of `home`, whose threads pack them. */
+PTQ_CHECKED ptq_status engine_shared_create_beside(engine_shared *home, int threads,
+                                                   engine_shared **out, ptq_error *err);
 void engine_shared_unref(engine_shared *s); /* NULL allowed */
-/* engine_prepare() with threads and packed weights of others; takes a reference. */
+/* engine_prepare() with threads and packed weights of others, one after the other; takes a
+ * reference. */
 PTQ_CHECKED ptq_status engine_prepare_shared(const graph *g, const engine_options *options,
                                              engine_shared *shared, engine **out, ptq_error *err);
 

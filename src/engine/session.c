@@ -57,25 +57,57 @@ static ptq_status find_taps(session *s, const session_options *options, ptq_erro
     return PTQ_OK;
 }
 
-ptq_status session_create(const graph *g, const session_options *options, session **out,
-                          ptq_error *err)
+/* A session without threads; destroyed on failure. */
+static ptq_status create(const graph *g, const engine_options *options, int n_entries,
+                         session **out, ptq_error *err)
 {
     session *s = mem_zalloc(sizeof *s);
     if (!s)
         return error_no_memory(err, sizeof *s, "a session");
-    s->options = (engine_options){.threads = options->threads,
-                                  .level = options->level,
-                                  .exact = options->exact,
-                                  .without = options->without};
+    s->options = *options;
     s->graph_input.rank = -1;
-    s->n_entries = options->max_engines > 0 ? options->max_engines : DEFAULT_ENGINES;
-    s->entries = mem_array((size_t)s->n_entries, sizeof *s->entries);
+    s->n_entries = n_entries;
+    s->entries = mem_array((size_t)n_entries, sizeof *s->entries);
     ptq_status status = s->entries ? graph_copy(g, &s->g, err)
                                    : error_no_memory(err, sizeof *s->entries, "a session");
-    if (status == PTQ_OK)
-        status = engine_shared_create(options->threads, options->level, &s->shared, err);
+    if (status != PTQ_OK) {
+        session_destroy(s);
+        return status;
+    }
+    *out = s;
+    return PTQ_OK;
+}
+
+ptq_status session_create(const graph *g, const session_options *options, session **out,
+                          ptq_error *err)
+{
+    engine_options o = {.threads = options->threads,
+                        .level = options->level,
+                        .exact = options->exact,
+                        .without = options->without};
+    session *s = NULL;
+    PTQ_TRY(
+        create(g, &o, options->max_engines > 0 ? options->max_engines : DEFAULT_ENGINES, &s, err));
+    ptq_status status = engine_shared_create(options->threads, options->level, &s->shared, err);
     if (status == PTQ_OK)
         status = find_taps(s, options, err);
+    if (status != PTQ_OK) {
+        session_destroy(s);
+        return status;
+    }
+    *out = s;
+    return PTQ_OK;
+}
+
+ptq_status session_create_beside(const session *first, int threads, session **out, ptq_error *err)
+{
+    engine_options o = first->options;
+    o.threads = threads;
+    o.taps = NULL;
+    o.n_taps = 0;
+    session *s = NULL;
+    PTQ_TRY(create(first->g, &o, 1, &s, err));
+    ptq_status status = engine_shared_create_beside(first->shared, threads, &s->shared, err);
     if (status != PTQ_OK) {
         session_destroy(s);
         return status;

@@ -23,6 +23,11 @@ typedef struct session_options {
 
 PTQ_CHECKED ptq_status session_create(const graph *g, const session_options *options, session **out,
                                       ptq_error *err);
+/* The same network without taps for another thread: with `threads` of its own and the packed
+ * weights of `first`, whose threads pack them: `first` must not run meanwhile, but others made from
+ * it may. All are made and destroyed by one thread. It keeps the engine of one size. */
+PTQ_CHECKED ptq_status session_create_beside(const session *first, int threads, session **out,
+                                             ptq_error *err);
 void session_destroy(session *s);
 /* Runs at the shape of inputs[0]; a graph with fixed shapes accepts only its own (PTQ_SHAPE). */
 PTQ_CHECKED ptq_status session_run(session *s, const tensor_view *inputs, int n_inputs,

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "graph_eval.h"
 
+#include <pthread.h>
+
 #include "base/mem.h"
 #include "engine/session.h"
 
@@ -121,12 +123,59 @@ static void taps_see_inputs_and_results(void **state)
     graph_destroy(g);
 }
 
+typedef struct runner {
+    session *s;
+    tensor_view in;
+    ptq_status status;
+    pthread_t thread;
+} runner;
+
+static void *run_often(void *user)
+{
+    runner *r = user;
+    ptq_error own;
+    r->status = PTQ_OK;
+    for (int i = 0; i < 5 && r->status == PTQ_OK; i++)
+        r->status = session_run(r->s, &r->in, 1, &own);
+    return NULL;
+}
+
+/* All prepare at once, some with the same weights for another size. */
+static void sessions_beside_one_run_at_the_same_time(void **state)
+{
+    (void)state;
+    enum { N = 4 };
+    graph *g = small_net();
+    session *first = start(g, 0, NULL, 0);
+    graph_destroy(g);
+    runner r[N];
+    for (int i = 0; i < N; i++) {
+        r[i].in = picture(1, i % 2 ? 48 : 16, 16, (uint64_t)i);
+        assert_ok(session_create_beside(first, 1 + i / 2, &r[i].s, &err));
+        assert_int_equal(pthread_create(&r[i].thread, NULL, run_often, &r[i]), 0);
+    }
+    for (int i = 0; i < N; i++)
+        assert_int_equal(pthread_join(r[i].thread, NULL), 0);
+    for (int i = 0; i < N; i++) {
+        assert_ok(r[i].status);
+        assert_ok(session_run(first, &r[i].in, 1, &err));
+        tensor_view want = engine_output(session_engine(first), 0);
+        tensor_view got = engine_output(session_engine(r[i].s), 0);
+        size_t count = (size_t)(8 * 16 * r[i].in.shape.dim[2]);
+        assert_memory_equal(got.data, want.data, count * sizeof(float));
+        session_destroy(r[i].s);
+        free(r[i].in.data);
+    }
+    session_destroy(first);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(sizes_come_and_go),
         cmocka_unit_test(wrong_calls_are_refused),
         cmocka_unit_test(taps_see_inputs_and_results),
+        cmocka_unit_test(sessions_beside_one_run_at_the_same_time),
     };
     return cmocka_run_group_tests_name("session", tests, NULL, NULL);
 }
