@@ -17,7 +17,7 @@
 
 static const float CLASS_OFFSET = 4096.0f;
 static const float SAFE_COORDINATE = 2048.0f;
-enum { N_BUCKETS = 1 << 16 };
+enum { MANY_FOR_ONE = 16 }; /* candidates for a detection */
 
 typedef struct kept_box {
     float x1, y1, x2, y2; /* moved by class */
@@ -28,8 +28,7 @@ typedef struct kept_box {
 struct nms {
     sort_item *items, *scratch; /* key: descending score; index: row * n_classes + class */
     size_t items_cap, scratch_cap;
-    uint32_t *buckets; /* N_BUCKETS counters */
-    int *newest;       /* per list of kept boxes: the last one, or -1 */
+    int *newest; /* per list of kept boxes: the last one, or -1 */
     size_t newest_cap;
     kept_box *kept;
     detection *dets;
@@ -45,13 +44,8 @@ nms_options nms_options_evaluation(void)
 ptq_status nms_create(nms **out, ptq_error *err)
 {
     nms *n = mem_zalloc(sizeof *n);
-    uint32_t *buckets = mem_array(N_BUCKETS, sizeof *buckets);
-    if (!n || !buckets) {
-        mem_free(n);
-        mem_free(buckets);
-        return error_no_memory(err, N_BUCKETS * sizeof *buckets, "non-maximum suppression");
-    }
-    n->buckets = buckets;
+    if (!n)
+        return error_no_memory(err, sizeof *n, "non-maximum suppression");
     *out = n;
     return PTQ_OK;
 }
@@ -62,7 +56,6 @@ void nms_destroy(nms *n)
         return;
     mem_free(n->items);
     mem_free(n->scratch);
-    mem_free(n->buckets);
     mem_free(n->newest);
     mem_free(n->kept);
     mem_free(n->dets);
@@ -158,42 +151,59 @@ static size_t emit_best(const float *row, int n_classes, float conf, uint32_t fi
 }
 
 /* A network of one class has no use for its class score: the objectness is the score. */
-static size_t emit_only(const float *row, uint32_t first, sort_item *item)
+static size_t emit_only(const float *row, float conf, uint32_t first, sort_item *item)
 {
     item->key = sort_key_float_down(row[4]);
     item->index = first;
-    return 1;
+    return row[4] > conf;
 }
 
-/* Drops, in place and in order, what cannot be among the best `wanted`, and raises *conf to what
- * the rest is above: a histogram of the leading 16 bits of the keys tells where they end. */
-static size_t drop_hopeless(nms *n, size_t n_items, size_t wanted, float *conf)
+/* The key at place *rank, from 0, which becomes the rank among those equal to it. */
+static uint64_t key_at(const sort_item *items, size_t n_items, size_t *rank)
+{
+    uint64_t found = 0;
+    for (int shift = 24; shift >= 0; shift -= 8) {
+        size_t counts[256] = {0};
+        for (size_t i = 0; i < n_items; i++)
+            if ((items[i].key ^ found) >> (shift + 8) == 0)
+                counts[items[i].key >> shift & 255]++;
+        unsigned digit = 0;
+        for (; *rank >= counts[digit]; digit++)
+            *rank -= counts[digit];
+        found |= (uint64_t)digit << shift;
+    }
+    return found;
+}
+
+/* Keeps the best `wanted`, in place and in order, the first of equals; *conf becomes the least of
+ * their scores, which what comes later must be above. */
+static size_t drop_hopeless(sort_item *items, size_t n_items, size_t wanted, float *conf)
 {
     if (n_items <= wanted)
         return n_items;
-    memset(n->buckets, 0, N_BUCKETS * sizeof *n->buckets);
-    for (size_t i = 0; i < n_items; i++)
-        n->buckets[n->items[i].key >> 16]++;
-    size_t sum = 0, last = 0;
-    while ((sum += n->buckets[last]) < wanted)
-        last++;
-    size_t kept = 0;
+    size_t n_equal = wanted - 1, kept = 0;
+    uint64_t last = key_at(items, n_items, &n_equal);
+    n_equal++;
     for (size_t i = 0; i < n_items; i++) {
-        n->items[kept] = n->items[i];
-        kept += n->items[i].key >> 16 <= last;
+        uint64_t key = items[i].key;
+        items[kept] = items[i];
+        if (key < last)
+            kept++;
+        else if (key == last && n_equal > 0) {
+            kept++;
+            n_equal--;
+        }
     }
-    float below = sort_key_float((uint32_t)(last + 1) << 16);
-    if (below > 0 && below > *conf)
-        *conf = below;
+    *conf = sort_key_float((uint32_t)last);
     return kept;
 }
 
-/* Candidates of every step-th row, in row and class order, of which about the best `wanted` and
- * those above *conf are kept. */
+/* The candidates of every step-th row that are above `conf` or among the best `wanted`, in row and
+ * class order. */
 typedef struct collection {
     int step;
     size_t wanted, n_items;
-    float conf;    /* raised to what the others were dropped for */
+    float conf;    /* rises when there are more than wanted */
     bool is_apart; /* classes cannot meet */
 } collection;
 
@@ -202,7 +212,7 @@ static ptq_status collect_rows(nms *n, const predictions *p, const nms_options *
 {
     enum { PATIENCE = 2 };
     int nc = p->n_classes;
-    size_t count = 0, patience = PATIENCE * c->wanted;
+    size_t count = 0;
     c->is_apart = !o->agnostic;
     for (int64_t r = 0; r < p->n_rows; r += c->step) {
         const float *row = p->rows + (size_t)r * (size_t)(nc + 5);
@@ -212,7 +222,7 @@ static ptq_status collect_rows(nms *n, const predictions *p, const nms_options *
         uint32_t first = (uint32_t)r * (uint32_t)nc;
         size_t added;
         if (nc == 1)
-            added = emit_only(row, first, n->items + count);
+            added = emit_only(row, c->conf, first, n->items + count);
         else if (o->multi_label)
             added = emit_all(row, nc, c->conf, first, n->items + count);
         else
@@ -220,31 +230,24 @@ static ptq_status collect_rows(nms *n, const predictions *p, const nms_options *
         if (added && !is_safe(row))
             c->is_apart = false;
         count += added;
-        if (count <= patience)
-            continue;
-        count = drop_hopeless(n, count, c->wanted, &c->conf);
-        patience = PATIENCE * (count > c->wanted ? count : c->wanted);
+        if (count > PATIENCE * c->wanted)
+            count = drop_hopeless(n->items, count, c->wanted, &c->conf);
     }
-    c->n_items = drop_hopeless(n, count, c->wanted, &c->conf);
+    c->n_items = drop_hopeless(n->items, count, c->wanted, &c->conf);
     return PTQ_OK;
 }
 
-/* All candidates but hopeless ones. Where there are far too many, some rows tell beforehand which
- * score leaves a third more than wanted, so that few are collected in vain; should it leave fewer,
- * they are collected once more without it. */
-static ptq_status collect(nms *n, const predictions *p, const nms_options *o, collection *c,
-                          ptq_error *err)
+/* The best c->wanted candidates; with a guess, of them only those above a score that leaves about
+ * as many, a third more rather than less: some of the rows tell which. */
+static ptq_status collect(nms *n, const predictions *p, const nms_options *o, bool guess,
+                          collection *c, ptq_error *err)
 {
     enum { SAMPLE = 16 };
-    size_t wanted = (size_t)o->max_nms;
-    *c = (collection){.step = SAMPLE, .wanted = 1 + wanted / 3 * 4 / SAMPLE, .conf = o->conf};
-    PTQ_TRY(collect_rows(n, p, o, c, err));
-    *c = (collection){.step = 1, .wanted = wanted, .conf = c->conf};
-    bool is_guessed = c->conf > o->conf;
-    PTQ_TRY(collect_rows(n, p, o, c, err));
-    if (!is_guessed || c->n_items >= wanted)
-        return PTQ_OK;
-    c->conf = o->conf;
+    collection sample = {.step = SAMPLE, .wanted = 1 + c->wanted / 3 * 4 / SAMPLE, .conf = o->conf};
+    if (guess)
+        PTQ_TRY(collect_rows(n, p, o, &sample, err));
+    c->step = 1;
+    c->conf = sample.conf > o->conf ? nextafterf(sample.conf, 0) : o->conf;
     return collect_rows(n, p, o, c, err);
 }
 
@@ -318,21 +321,35 @@ static ptq_status check(const predictions *p, const nms_options *o, ptq_error *e
     return PTQ_OK;
 }
 
+/* The detections among what was collected, the best `max_nms` of it. */
+static ptq_status choose(nms *n, const predictions *p, const nms_options *o, const collection *c,
+                         int *n_dets, ptq_error *err)
+{
+    size_t n_lists = (size_t)p->n_classes, most = (size_t)o->max_nms;
+    PTQ_TRY(reserve_rest(n, c->n_items, n_lists, (size_t)o->max_det, err));
+    radix_sort(n->items, n->scratch, c->n_items);
+    for (size_t i = 0; i < n_lists; i++)
+        n->newest[i] = -1;
+    *n_dets = suppress(n, p, o, c->n_items < most ? c->n_items : most, c->is_apart);
+    return PTQ_OK;
+}
+
+/* All but the best candidates are collected only when these make too few detections. */
 ptq_status nms_run(nms *n, const predictions *p, const nms_options *options, const detection **dets,
                    int *n_dets, ptq_error *err)
 {
     PTQ_TRY(check(p, options, err));
-    collection found;
-    PTQ_TRY(collect(n, p, options, &found, err));
-    size_t n_items = found.n_items;
-    size_t n_lists = (size_t)p->n_classes;
-    PTQ_TRY(reserve_rest(n, n_items, n_lists, (size_t)options->max_det, err));
-    radix_sort(n->items, n->scratch, n_items);
-    if (n_items > (size_t)options->max_nms)
-        n_items = (size_t)options->max_nms;
-    for (size_t i = 0; i < n_lists; i++)
-        n->newest[i] = -1;
-    *n_dets = suppress(n, p, options, n_items, found.is_apart);
+    size_t most = (size_t)options->max_nms, few = MANY_FOR_ONE * (size_t)options->max_det;
+    const collection tries[] = {
+        {.wanted = few < most ? few : most}, {.wanted = most}, {.wanted = most}};
+    enum { N_TRIES = sizeof tries / sizeof *tries };
+    bool is_done = false;
+    for (int i = 0; i < N_TRIES && !is_done; i++) {
+        collection c = tries[i];
+        PTQ_TRY(collect(n, p, options, i < N_TRIES - 1, &c, err));
+        PTQ_TRY(choose(n, p, options, &c, n_dets, err));
+        is_done = *n_dets == options->max_det || c.n_items >= most || c.conf <= options->conf;
+    }
     *dets = n->dets;
     return PTQ_OK;
 }

@@ -190,6 +190,31 @@ static void false_promises_cost_no_candidate(void **state)
     }
 }
 
+/* The best candidates by far lie on each other: of the few that are looked at first too few remain,
+ * and what is wanted lies among those that were dropped, many of them with the same score. */
+static void what_the_best_cover_is_found_below_them(void **state)
+{
+    (void)state;
+    test_rng r = {4};
+    static const int most_dets[] = {1, 5, 30}, most_candidates[] = {100, 700, 30000};
+    for (int variant = 0; variant < 18; variant++) {
+        int n_rows = 900, nc = variant < 9 ? 1 : 2, width = nc + 5;
+        float *rows = random_rows(&r, n_rows, nc, 4000);
+        for (int i = 0; i < n_rows; i++) {
+            bool is_covered = test_uniform(&r) < 0.7;
+            float *row = rows + (ptrdiff_t)i * width;
+            row[4] = is_covered ? 1 : 0.25f;
+            if (is_covered)
+                row[0] = row[1] = row[2] = row[3] = 100;
+        }
+        nms_options o = nms_options_evaluation();
+        o.max_det = most_dets[variant % 3];
+        o.max_nms = most_candidates[variant / 3 % 3];
+        compare_with_literal(&(predictions){rows, n_rows, nc}, &o);
+        free(rows);
+    }
+}
+
 /* A box of class 0 at x = 4096 + 50 lies on a box of class 1 at x = 50 once that is moved: the
  * original suppresses it, and so do we. */
 static void far_boxes_meet_other_classes(void **state)
@@ -344,6 +369,7 @@ int main(void)
         cmocka_unit_test(equals_the_literal_algorithm),
         cmocka_unit_test(late_candidates_find_their_place),
         cmocka_unit_test(false_promises_cost_no_candidate),
+        cmocka_unit_test(what_the_best_cover_is_found_below_them),
         cmocka_unit_test(far_boxes_meet_other_classes),
         cmocka_unit_test(strange_numbers_do_no_harm),
         cmocka_unit_test(yolov7_golden_image),
