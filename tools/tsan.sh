@@ -13,7 +13,7 @@ scratch=$(mktemp -d "${TMPDIR:-/tmp}/ptq-tsan-XXXXXX")
 trap 'rm -rf "$scratch"' EXIT
 tests=(base/test_pool data/test_loader data/test_dataset engine/test_engine engine/test_random_graphs
     engine/test_schedule engine/test_session
-    eval/test_evaluate eval/test_evaluator eval/test_coco_eval eval/test_session_predict
+    eval/test_evaluate eval/test_evaluator eval/test_coco_eval eval/test_session_predict eval/test_lanes
     kernels/test_peak quant/test_calibrate quant/test_histogram quant/test_ranges
     quant/test_map_resample quant/test_fit_weights api/test_runner_api)
 failed=0

@@ -5,6 +5,7 @@
 
 #include "api/score_json.h"
 #include "data/dataset_hash.h"
+#include "eval/lanes.h"
 #include "eval/pictures.h"
 
 static ptq_status check_classes(const protocol *p, const ptq_model *m, ptq_error *err)
@@ -124,6 +125,11 @@ ptq_status measure_with(const protocol *p, predict_fn *predict, void *user, cons
 ptq_status measure_session(const protocol *p, session *s, const ptq_env *env, evaluation **out,
                            ptq_error *err)
 {
+    if (lanes_fit(s)) {
+        loader_options pictures = protocol_loader(p, env);
+        lanes_input in = {p->data, &pictures, s, p->kept};
+        return evaluate_in_lanes(&in, &p->evaluator, env, out, err);
+    }
     session_predictor *predictor;
     PTQ_TRY(session_predictor_create(s, &predictor, err));
     ptq_status status = measure_with(p, session_predict, predictor, env, out, err);

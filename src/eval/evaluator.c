@@ -138,14 +138,6 @@ static ptq_status check_classes(const evaluator *e, const predictions *p, ptq_er
                      p->n_classes, e->data->n_classes);
 }
 
-static ptq_status check_batch(const evaluator *e, const batch *b, ptq_error *err)
-{
-    for (int i = 0; i < b->n; i++)
-        if (b->places[i].item < 0 || b->places[i].item >= e->data->n_items)
-            return error_set(err, PTQ_INTERNAL, "image %d of the batch is not in the data set", i);
-    return PTQ_OK;
-}
-
 static ptq_status reserve_batch(evaluator *e, size_t n, ptq_error *err)
 {
     size_t n_dets;
@@ -158,15 +150,26 @@ static ptq_status reserve_batch(evaluator *e, size_t n, ptq_error *err)
     return found && n_found ? PTQ_OK : error_no_memory(err, n_dets * sizeof *found, "detections");
 }
 
-static ptq_status suppress_one(evaluator *e, int i, nms *n, const predictions *first,
+ptq_status evaluator_suppress(evaluator *e, int thread, const predictions *p,
+                              const detection **dets, int *n_dets, ptq_error *err)
+{
+    PTQ_TRY(check_classes(e, p, err));
+    return nms_run(e->nms[thread], p, &e->suppression, dets, n_dets, err);
+}
+
+static detection *found_in(const evaluator *e, int i)
+{
+    return e->found + (size_t)i * (size_t)e->options.max_det;
+}
+
+static ptq_status suppress_one(evaluator *e, int i, int thread, const predictions *first,
                                ptq_error *err)
 {
     size_t stride = (size_t)first->n_rows * ((size_t)first->n_classes + 5);
     predictions p = {first->rows + (size_t)i * stride, first->n_rows, first->n_classes};
     const detection *dets;
-    PTQ_TRY(nms_run(n, &p, &e->suppression, &dets, &e->n_found[i], err));
-    memcpy(e->found + (size_t)i * (size_t)e->options.max_det, dets,
-           (size_t)e->n_found[i] * sizeof *dets);
+    PTQ_TRY(evaluator_suppress(e, thread, &p, &dets, &e->n_found[i], err));
+    memcpy(found_in(e, i), dets, (size_t)e->n_found[i] * sizeof *dets);
     return PTQ_OK;
 }
 
@@ -179,7 +182,7 @@ static ptq_status suppress_batch(evaluator *e, const batch *b, const predictions
 #pragma omp parallel for schedule(dynamic, 1) num_threads(n_threads)
     for (int i = 0; i < b->n; i++) {
         ptq_error one_err;
-        ptq_status one = suppress_one(e, i, e->nms[omp_get_thread_num()], first, &one_err);
+        ptq_status one = suppress_one(e, i, omp_get_thread_num(), first, &one_err);
         if (one != PTQ_OK) {
 #pragma omp critical
             {
@@ -213,17 +216,19 @@ static ptq_status reserve_image(evaluator *e, size_t n_dets, size_t n_truths, pt
 }
 
 /* Detections and labels of one image to the pixels of its file, matched, and kept. */
-static ptq_status record_image(evaluator *e, const batch *b, int i, ptq_error *err)
+ptq_status evaluator_add_found(evaluator *e, const found_image *f, ptq_error *err)
 {
-    const placement *place = &b->places[i];
+    const placement *place = f->place;
+    if (place->item < 0 || place->item >= e->data->n_items)
+        return error_set(err, PTQ_INTERNAL, "image %d is not in the data set", place->item);
     const image_item *item = &e->data->items[place->item];
-    int n_dets = e->n_found[i], n_truths = item->n_labels;
+    int n_dets = f->n_dets, n_truths = item->n_labels;
     PTQ_TRY(reserve_image(e, (size_t)n_dets, (size_t)n_truths, err));
     eval_records *r = &e->records;
     detection *dets = r->dets + r->n_dets;
-    memcpy(dets, e->found + (size_t)i * (size_t)e->options.max_det, (size_t)n_dets * sizeof *dets);
+    memcpy(dets, f->dets, (size_t)n_dets * sizeof *dets);
     boxes_to_image(dets, n_dets, place);
-    boxes_of_labels(item->labels, n_truths, place, b->width, b->height, e->truths);
+    boxes_of_labels(item->labels, n_truths, place, f->width, f->height, e->truths);
     if (e->options.single_class) {
         for (int k = 0; k < n_dets; k++)
             dets[k].cls = 0;
@@ -246,70 +251,77 @@ static ptq_status record_image(evaluator *e, const batch *b, int i, ptq_error *e
     return PTQ_OK;
 }
 
+/* The detections of the batch are there. */
+static ptq_status add_batch(evaluator *e, const batch *b, ptq_error *err)
+{
+    for (int i = 0; i < b->n; i++)
+        PTQ_TRY(evaluator_add_found(e,
+                                    &(found_image){.place = &b->places[i],
+                                                   .height = b->height,
+                                                   .width = b->width,
+                                                   .dets = found_in(e, i),
+                                                   .n_dets = e->n_found[i]},
+                                    err));
+    return PTQ_OK;
+}
+
 ptq_status evaluator_add(evaluator *e, const batch *b, const predictions *first, ptq_error *err)
 {
-    PTQ_TRY(check_classes(e, first, err));
-    PTQ_TRY(check_batch(e, b, err));
     PTQ_TRY(reserve_batch(e, (size_t)b->n, err));
     double start = clock_ms();
     PTQ_TRY(suppress_batch(e, b, first, err));
     e->nms_ms += clock_ms() - start;
-    for (int i = 0; i < b->n; i++)
-        PTQ_TRY(record_image(e, b, i, err));
-    return PTQ_OK;
+    return add_batch(e, b, err);
 }
 
 /* ---------------------------------------------------------------- what is kept */
 
-static detection *found_in(const evaluator *e, int i)
+void found_keep(const detection *dets, int n_dets, tape *kept)
 {
-    return e->found + (size_t)i * (size_t)e->options.max_det;
+    tape_keep(kept, "found", &n_dets, sizeof n_dets);
+    tape_keep(kept, "detections", dets, (size_t)n_dets * sizeof *dets);
 }
 
 void evaluator_keep(const evaluator *e, const batch *b, tape *kept)
 {
-    tape_keep(kept, "found", e->n_found, (size_t)b->n * sizeof *e->n_found);
     for (int i = 0; i < b->n; i++)
-        tape_keep(kept, "detections", found_in(e, i), (size_t)e->n_found[i] * sizeof(detection));
+        found_keep(found_in(e, i), e->n_found[i], kept);
 }
 
-static bool recall_image(const evaluator *e, int i, tape *kept)
+static bool recall_image(const evaluator *e, tape *kept, detection *dets, int *n_dets)
 {
-    int n = e->n_found[i];
-    detection *dets = found_in(e, i);
-    if (n < 0 || n > e->options.max_det ||
-        !tape_recall(kept, "detections", dets, (size_t)n * sizeof *dets))
+    if (!tape_recall(kept, "found", n_dets, sizeof *n_dets) || *n_dets < 0 ||
+        *n_dets > e->options.max_det ||
+        !tape_recall(kept, "detections", dets, (size_t)*n_dets * sizeof *dets))
         return false;
-    for (int k = 0; k < n; k++)
+    for (int k = 0; k < *n_dets; k++)
         if (dets[k].cls < 0 || (!e->options.single_class && dets[k].cls >= e->data->n_classes))
             return false;
     return true;
 }
 
-static bool recall_batch(const evaluator *e, const batch *b, tape *kept)
+bool evaluator_recall_found(const evaluator *e, tape *kept, detection *dets, int *n_dets)
 {
-    bool ok = tape_recall(kept, "found", e->n_found, (size_t)b->n * sizeof *e->n_found);
-    for (int i = 0; i < b->n && ok; i++)
-        ok = recall_image(e, i, kept);
-    return ok;
+    int64_t place = tape_place(kept);
+    bool is_known = kept && recall_image(e, kept, dets, n_dets);
+    if (kept && !is_known)
+        tape_return(kept, place);
+    return is_known;
 }
 
 ptq_status evaluator_recall(evaluator *e, const batch *b, tape *kept, bool *is_known,
                             ptq_error *err)
 {
-    int64_t place = tape_place(kept);
-    *is_known = false;
+    *is_known = kept != NULL;
     if (!kept)
         return PTQ_OK;
-    PTQ_TRY(check_batch(e, b, err));
+    int64_t place = tape_place(kept);
     PTQ_TRY(reserve_batch(e, (size_t)b->n, err));
-    if (!recall_batch(e, b, kept)) {
-        tape_return(kept, place);
-        return PTQ_OK;
-    }
-    for (int i = 0; i < b->n; i++)
-        PTQ_TRY(record_image(e, b, i, err));
-    *is_known = true;
+    for (int i = 0; i < b->n && *is_known; i++)
+        *is_known = evaluator_recall_found(e, kept, found_in(e, i), &e->n_found[i]);
+    if (*is_known)
+        return add_batch(e, b, err);
+    tape_return(kept, place);
     return PTQ_OK;
 }
 

@@ -87,6 +87,23 @@ void evaluator_keep(const evaluator *e, const batch *b, tape *kept);
 PTQ_CHECKED ptq_status evaluator_recall(evaluator *e, const batch *b, tape *kept, bool *is_known,
                                         ptq_error *err);
 
+/* The same image by image, for networks that run side by side. `thread` below env_threads(); *dets
+ * is borrowed until its next call. Different threads may suppress at the same time. */
+PTQ_CHECKED ptq_status evaluator_suppress(evaluator *e, int thread, const predictions *p,
+                                          const detection **dets, int *n_dets, ptq_error *err);
+
+typedef struct found_image {
+    const placement *place;
+    int height, width;     /* of the network's input */
+    const detection *dets; /* in its pixels */
+    int n_dets;
+} found_image;
+/* Images are added in the order of evaluation. */
+PTQ_CHECKED ptq_status evaluator_add_found(evaluator *e, const found_image *f, ptq_error *err);
+void found_keep(const detection *dets, int n_dets, tape *kept);
+/* dets: room for options.max_det. */
+bool evaluator_recall_found(const evaluator *e, tape *kept, detection *dets, int *n_dets);
+
 /* Computes, and writes options.save_detections. The evaluator can only be destroyed afterwards. */
 PTQ_CHECKED ptq_status evaluator_finish(evaluator *e, evaluation **out, ptq_error *err);
 

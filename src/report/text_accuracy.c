@@ -69,9 +69,8 @@ static void print_speed(str *out, const report_view *view)
         return;
     str_addf(out, "Speed: %.1f/%.1f/%.1f ms inference/NMS/total", inference, nms, inference + nms);
     double size = field_number(view->config, "imgsz");
-    double batch = field_number(view->config, "batch");
-    if (!isnan(size) && !isnan(batch))
-        str_addf(out, " per %.0fx%.0f image at batch-size %.0f", size, size, batch);
+    if (!isnan(size))
+        str_addf(out, " per %.0fx%.0f image", size, size);
     double before = field_number(view->result, "speed_ms.preprocess");
     if (!isnan(before))
         str_addf(out, ", %.1f ms to read and letterbox it", before);

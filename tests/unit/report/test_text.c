@@ -22,22 +22,21 @@ static void test_eval_as_yolov7(void **state)
 {
     (void)state;
     /* python: '%20s' % 'all' + '%12i' * 2 % (5000, 36335) + '%12.3g' * 4 % (...) */
-    expect(
-        "eval",
-        "{\"schema\":1,\"config\":{\"imgsz\":640,\"batch\":1},\"result\":{\"images\":5000,"
-        "\"labels\":36335,\"precision\":0.72581,\"recall\":0.63394,\"map50\":0.69412,"
-        "\"map50_95\":0.50847,\"speed_ms\":{\"preprocess\":3.14,\"inference\":22.42,"
-        "\"nms\":1.9},\"per_class\":[{\"name\":\"person\",\"images\":5000,\"labels\":10777,"
-        "\"precision\":0.8,\"recall\":1,\"map50\":0.00012345,\"map50_95\":0}]}}",
-        100,
-        "               Class      Images      Labels           P           R      mAP@.5"
-        "  mAP@.5:.95\n"
-        "                 all        5000       36335       0.726       0.634       0.694"
-        "       0.508\n"
-        "              person        5000       10777         0.8           1    0.000123"
-        "           0\n"
-        "Speed: 22.4/1.9/24.3 ms inference/NMS/total per 640x640 image at batch-size 1, 3.1 ms to"
-        " read and letterbox it\n");
+    expect("eval",
+           "{\"schema\":1,\"config\":{\"imgsz\":640,\"batch\":1},\"result\":{\"images\":5000,"
+           "\"labels\":36335,\"precision\":0.72581,\"recall\":0.63394,\"map50\":0.69412,"
+           "\"map50_95\":0.50847,\"speed_ms\":{\"preprocess\":3.14,\"inference\":22.42,"
+           "\"nms\":1.9},\"per_class\":[{\"name\":\"person\",\"images\":5000,\"labels\":10777,"
+           "\"precision\":0.8,\"recall\":1,\"map50\":0.00012345,\"map50_95\":0}]}}",
+           100,
+           "               Class      Images      Labels           P           R      mAP@.5"
+           "  mAP@.5:.95\n"
+           "                 all        5000       36335       0.726       0.634       0.694"
+           "       0.508\n"
+           "              person        5000       10777         0.8           1    0.000123"
+           "           0\n"
+           "Speed: 22.4/1.9/24.3 ms inference/NMS/total per 640x640 image, 3.1 ms to"
+           " read and letterbox it\n");
 }
 
 static void test_eval_as_pycocotools(void **state)
