@@ -7,7 +7,7 @@
 
 #include "base/mem.h"
 #include "data/batch_plan.h"
-#include "data/memory_images.h"
+#include "data/dataset_picture.h"
 
 enum { MAX_THREADS = 64, MAX_IMAGE_SIZE = 1 << 14, MAX_BATCH_SIZE = 1 << 12, N_AHEAD = 3 };
 enum { NOWHERE = INT_MAX };
@@ -113,16 +113,6 @@ static int take_position(loader *l)
     }
 }
 
-static ptq_status load_from_memory(loader *l, const image_item *item, const picture_target *target,
-                                   unsigned char *planes, placement *place, ptq_error *err)
-{
-    image picture;
-    pthread_mutex_lock(&l->source);
-    ptq_status status = memory_image_get(l->d->source, item->index, &picture, err);
-    pthread_mutex_unlock(&l->source);
-    return status == PTQ_OK ? picture_fit(&picture, target, planes, place, err) : status;
-}
-
 static ptq_status load_position(loader *l, int position, const batch_shape *shape,
                                 const loader_slot *slot, ptq_error *err)
 {
@@ -131,9 +121,7 @@ static ptq_status load_position(loader *l, int position, const batch_shape *shap
     picture_target target = {l->options.image_size, shape->height, shape->width, l->options.form};
     unsigned char *planes = slot->pixels + (size_t)at * image_bytes;
     slot->places[at].item = item;
-    if (l->d->source)
-        return load_from_memory(l, &l->d->items[item], &target, planes, &slot->places[at], err);
-    return picture_load(l->d->items[item].path, &target, planes, &slot->places[at], err);
+    return dataset_picture(l->d, &l->source, &target, planes, &slot->places[at], err);
 }
 
 static void *work(void *user)

@@ -2,13 +2,13 @@
 #include "eval/lanes.h"
 
 #include <limits.h>
-#include <pthread.h>
-#include <signal.h>
 #include <string.h>
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "base/threads.h"
 #include "data/batch_plan.h"
+#include "data/dataset_picture.h"
 #include "eval/evaluate.h"
 
 enum { MAX_LANES = 16, NOWHERE = INT_MAX };
@@ -34,7 +34,6 @@ typedef struct lane {
     unsigned char *pixels; /* [3][height][width] of the largest shape */
     float *image;
     stopwatch watch;
-    pthread_t thread; /* of all but the first: that one is the caller's */
 } lane;
 
 /* Positions count the images in the plan's order; lanes take them one by one. */
@@ -47,6 +46,7 @@ typedef struct crew {
     outcome *outcomes; /* per position */
     lane lanes[MAX_LANES];
     int n_lanes;
+    pthread_mutex_t source; /* of dataset_picture() */
     pthread_mutex_t lock; /* over all below, the outcomes that are done, and adding to the judge */
     int next;             /* position that a lane takes next */
     int n_added;
@@ -80,13 +80,13 @@ static void note_failure(crew *c, int position, ptq_status status, const ptq_err
 
 static ptq_status read_image(lane *l, int position, placement *place, ptq_error *err)
 {
-    const crew *c = l->crew;
+    crew *c = l->crew;
     const batch_shape *at = shape_at(c, position);
     const loader_options *o = c->in->pictures;
     picture_target target = {o->image_size, at->height, at->width, o->form};
     double start = clock_ms();
     place->item = c->plan.order[position];
-    PTQ_TRY(picture_load(c->in->data->items[place->item].path, &target, l->pixels, place, err));
+    PTQ_TRY(dataset_picture(c->in->data, &c->source, &target, l->pixels, place, err));
     size_t n = (size_t)3 * (size_t)at->height * (size_t)at->width;
     picture_to_float(l->pixels, n, &o->form, l->image);
     l->watch.reading_ms += clock_ms() - start;
@@ -187,18 +187,17 @@ static void report(crew *c)
     env_progress(c->env, "evaluating", (size_t)done, (size_t)c->plan.n_images);
 }
 
-static void *run_lane(void *user)
+static void run_lane(void *user, int index)
 {
-    lane *l = user;
-    crew *c = l->crew;
+    crew *c = user;
     ptq_error failure;
     for (;;) {
-        if (l->index == 0)
+        if (index == 0)
             report(c);
         int position = take_position(c);
         if (position < 0)
-            return NULL;
-        ptq_status status = process(l, position, &failure);
+            return;
+        ptq_status status = process(&c->lanes[index], position, &failure);
         hand_in(c, position, status, &failure);
     }
 }
@@ -218,23 +217,6 @@ static ptq_status recall(crew *c, ptq_error *err)
     }
     mem_free(dets);
     return status;
-}
-
-/* Lanes take no signals: an interrupt belongs to the caller's thread. Where the system gives no
- * thread, the lanes that are there do the work. */
-static void run_lanes(crew *c)
-{
-    sigset_t all, before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    int n = 1;
-    while (n < c->n_lanes && pthread_create(&c->lanes[n].thread, NULL, run_lane, &c->lanes[n]) == 0)
-        n++;
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    run_lane(&c->lanes[0]);
-    for (int i = 1; i < n; i++)
-        pthread_join(c->lanes[i].thread, NULL);
-    report(c);
 }
 
 /* ---------------------------------------------------------------- the crew */
@@ -284,11 +266,13 @@ static void close_crew(crew *c)
     mem_free(c->outcomes);
     evaluator_destroy(c->judge);
     batch_plan_clear(&c->plan);
+    pthread_mutex_destroy(&c->source);
     pthread_mutex_destroy(&c->lock);
 }
 
 static ptq_status open_crew(crew *c, ptq_error *err)
 {
+    pthread_mutex_init(&c->source, NULL);
     pthread_mutex_init(&c->lock, NULL);
     PTQ_TRY(batch_plan_make(c->in->data, c->in->pictures, &c->plan, err));
     c->outcomes = mem_array((size_t)c->plan.n_images, sizeof *c->outcomes);
@@ -301,7 +285,8 @@ static ptq_status open_crew(crew *c, ptq_error *err)
 
 static ptq_status run_crew(crew *c, evaluation **out, ptq_error *err)
 {
-    run_lanes(c);
+    threads_run(c->n_lanes, run_lane, c);
+    report(c);
     if (c->failed_at != NOWHERE) {
         if (err)
             *err = c->failure;

@@ -13,7 +13,7 @@
 #include "eval/evaluator.h"
 
 typedef struct lanes_input {
-    const dataset *data;            /* of files */
+    const dataset *data;
     const loader_options *pictures; /* the shapes and the form; there are no other threads */
     const session *network;         /* must not run meanwhile */
     tape *kept;                     /* as of evaluate() */
