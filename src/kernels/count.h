@@ -21,10 +21,11 @@ typedef struct count_extent {
 } count_extent;
 
 typedef count_extent count_extent_fn(const float *x, size_t n);
-/* counts[lane * n_bins + |x| * per_width]++ for every value; the bin of each must be below n_bins,
- * and no count may reach 2^32. */
-typedef void count_magnitudes_fn(uint32_t *counts, int n_bins, float per_width, const float *x,
-                                 size_t n);
+/* counts[lane * n_bins + |x| * per_width]++ for the values up to one that has no bin; no count may
+ * reach 2^32. Returns how many that were: n, or fewer by up to a block before the one without a
+ * bin, which *seen tells of. What was seen joins *seen. per_width is a power of two. */
+typedef size_t count_magnitudes_fn(uint32_t *counts, int n_bins, float per_width, const float *x,
+                                   size_t n, count_extent *seen);
 
 typedef struct count_kernel {
     count_extent_fn *extent;

@@ -213,6 +213,8 @@ NARROW_BINS(narrow_lane, uint32_t)
 
 static void counter_grow(counter *c, int exponent)
 {
+    if (exponent == c->exponent)
+        return;
     for (int lane = 0; lane < COUNT_LANES; lane++)
         narrow_lane(c->lanes + (size_t)lane * (size_t)c->n_bins, c->n_bins, exponent - c->exponent);
     c->exponent = exponent;
@@ -243,6 +245,21 @@ static void exact_adopt(histogram *h, const histogram_pool *p, count_extent e)
     counters_collect(p, h);
 }
 
+/* Widens the bins where a value has none; not where it is not finite. */
+static void counter_add(counter *c, const count_kernel *k, const float *x, size_t n,
+                        count_extent *seen)
+{
+    for (;;) {
+        float per_width = ldexpf(1.0f, -c->exponent);
+        size_t counted = k->magnitudes(c->lanes, c->n_bins, per_width, x, n, seen);
+        if (counted == n || extent_max(*seen) >= INFINITY_BITS)
+            return;
+        counter_grow(c, exponent_for(from_bits(extent_max(*seen))));
+        x += counted;
+        n -= counted;
+    }
+}
+
 static ptq_status exact_add(histogram *h, histogram_pool *p, const value_rows *r, ptq_error *err)
 {
     counters_reset(p, h->n_bins, h->exponent);
@@ -253,15 +270,10 @@ static ptq_status exact_add(histogram *h, histogram_pool *p, const value_rows *r
         counter *c = &p->counters[omp_get_thread_num()];
         size_t count;
         const float *x = block_values(r, i, c, &count);
-        count_extent e = p->count.extent(x, count);
+        count_extent e = {0, 0};
+        counter_add(c, &p->count, x, count, &e);
         low = e.low > low ? e.low : low;
         high = e.high > high ? e.high : high;
-        if (extent_max(e) >= INFINITY_BITS)
-            continue;
-        int exponent = exponent_for(from_bits(extent_max(e)));
-        if (exponent > c->exponent)
-            counter_grow(c, exponent);
-        p->count.magnitudes(c->lanes, c->n_bins, ldexpf(1.0f, -c->exponent), x, count);
     }
     count_extent all = {high, low};
     if (extent_max(all) >= INFINITY_BITS)

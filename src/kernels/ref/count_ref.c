@@ -17,8 +17,17 @@ count_extent count_extent_ref(const float *x, size_t n)
     return e;
 }
 
-void count_magnitudes_ref(uint32_t *counts, int n_bins, float per_width, const float *x, size_t n)
+size_t count_magnitudes_ref(uint32_t *counts, int n_bins, float per_width, const float *x, size_t n,
+                            count_extent *seen)
 {
-    for (size_t i = 0; i < n; i++)
-        counts[(int)(i % COUNT_LANES) * n_bins + (int)(fabsf(x[i]) * per_width)]++;
+    for (size_t i = 0; i < n; i++) {
+        count_extent e = count_extent_ref(x + i, 1);
+        seen->high = e.high > seen->high ? e.high : seen->high;
+        seen->low = e.low > seen->low ? e.low : seen->low;
+        float bin = fabsf(x[i]) * per_width;
+        if (!(bin < (float)n_bins))
+            return i;
+        counts[(int)(i % COUNT_LANES) * n_bins + (int)bin]++;
+    }
+    return n;
 }
