@@ -42,18 +42,27 @@ void session_destroy(session *s)
     mem_free(s);
 }
 
+/* `taps` NULL: they are found next. */
+static ptq_status set_taps(session *s, const tensor_id *taps, int n, ptq_error *err)
+{
+    s->taps = mem_array((size_t)n, sizeof *s->taps);
+    if (!s->taps)
+        return error_no_memory(err, (size_t)n * sizeof *s->taps, "taps");
+    if (taps && n > 0)
+        memcpy(s->taps, taps, (size_t)n * sizeof *taps);
+    s->options.taps = s->taps;
+    s->options.n_taps = n;
+    return PTQ_OK;
+}
+
 static ptq_status find_taps(session *s, const session_options *options, ptq_error *err)
 {
-    s->taps = mem_array((size_t)options->n_taps, sizeof *s->taps);
-    if (!s->taps)
-        return error_no_memory(err, 0, "taps");
+    PTQ_TRY(set_taps(s, NULL, options->n_taps, err));
     for (int i = 0; i < options->n_taps; i++) {
         s->taps[i] = graph_find_tensor(s->g, options->taps[i]);
         if (s->taps[i] == TENSOR_NONE)
             return error_set(err, PTQ_USAGE, "there is no tensor '%s' to watch", options->taps[i]);
     }
-    s->options.taps = s->taps;
-    s->options.n_taps = options->n_taps;
     return PTQ_OK;
 }
 
@@ -102,12 +111,13 @@ ptq_status session_create(const graph *g, const session_options *options, sessio
 ptq_status session_create_beside(const session *first, int threads, session **out, ptq_error *err)
 {
     engine_options o = first->options;
+    session *s = NULL;
     o.threads = threads;
     o.taps = NULL;
-    o.n_taps = 0;
-    session *s = NULL;
     PTQ_TRY(create(first->g, &o, 1, &s, err));
     ptq_status status = engine_shared_create_beside(first->shared, threads, &s->shared, err);
+    if (status == PTQ_OK)
+        status = set_taps(s, first->taps, o.n_taps, err);
     if (status != PTQ_OK) {
         session_destroy(s);
         return status;

@@ -23,9 +23,10 @@ typedef struct session_options {
 
 PTQ_CHECKED ptq_status session_create(const graph *g, const session_options *options, session **out,
                                       ptq_error *err);
-/* The same network without taps for another thread: with `threads` of its own and the packed
- * weights of `first`, whose threads pack them: `first` must not run meanwhile, but others made from
- * it may. All are made and destroyed by one thread. It keeps the engine of one size. */
+/* The same network with the same taps (but no function to see them) for another thread: it has
+ * `threads` of its own and the packed weights of `first`, whose threads pack them: `first` must not
+ * run meanwhile, but others made from it may. All are made and destroyed by one thread. It keeps
+ * the engine of one size. */
 PTQ_CHECKED ptq_status session_create_beside(const session *first, int threads, session **out,
                                              ptq_error *err);
 void session_destroy(session *s);

@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "base/strmap.h"
 #include "quant/calibration_state.h"
+#include "quant/count_pass.h"
 #include "quant/coverage.h"
 #include "quant/draw.h"
 #include "quant/image_pass.h"
@@ -16,17 +17,10 @@ typedef struct collector {
     const ptq_env *env;
     ranges *r;
     strmap *index; /* tensor name -> item of r */
-    histogram_pool *pool;
-    const char **names; /* what the engine taps, NULL-terminated */
-    int n_names;
-    int input_item; /* the network's input among r's items, or -1: it is not tapped */
     coverage seen;
     calibration_state state;
     double keep_at_ms; /* when what was counted is kept next */
-    int batch;         /* images in the present batch */
     histogram *own;    /* per item: what this rank has counted; NULL when it counts alone */
-    ptq_status status; /* of the taps of this batch */
-    ptq_error *err;
 } collector;
 
 void calibrate_options_init(calibrate_options *o)
@@ -86,24 +80,7 @@ static ptq_status list_tensors(collector *c, const calibrate_job *job, ptq_error
     return PTQ_OK;
 }
 
-static void list_names(collector *c, const graph *g)
-{
-    tensor_id input = graph_input(g, 0);
-    c->input_item = -1;
-    for (int i = 0; i < c->r->n; i++) {
-        if (graph_find_tensor(g, c->r->items[i].name) == input)
-            c->input_item = i;
-        else
-            c->names[c->n_names++] = c->r->items[i].name;
-    }
-}
-
 /* ---------------------------------------------------------------- several ranks */
-
-static histogram *counts_of(const collector *c, int item)
-{
-    return c->own ? &c->own[item] : &c->r->items[item].values;
-}
 
 static ptq_status begin_sharing(collector *c, ptq_error *err)
 {
@@ -182,60 +159,6 @@ static void keep_at_stop(collector *c, int n)
                 c->seen.seen, n, c->state.path);
 }
 
-/* ---------------------------------------------------------------- watching */
-
-static void watch(void *user, const tap_view *view)
-{
-    collector *c = user;
-    int64_t at;
-    if (c->status != PTQ_OK || !strmap_get(c->index, view->name, &at))
-        return;
-    range_tensor *t = &c->r->items[at];
-    value_rows rows = image_pass_rows(view);
-    if (view->type != DTYPE_F32)
-        c->status = error_set(c->err, PTQ_UNSUPPORTED, "values are not float32");
-    else
-        c->status = histogram_add(counts_of(c, (int)at), c->pool, &rows, c->err);
-    if (c->status != PTQ_OK)
-        error_context(c->err, "tensor '%s', read by '%s'", t->name, t->layers[0]);
-}
-
-/* The network's input is no node's result: no tap sees it. */
-static ptq_status watch_input(void *user, const tensor_view *images, ptq_error *err)
-{
-    collector *c = user;
-    size_t n = 0;
-    c->status = PTQ_OK;
-    c->err = err;
-    c->batch = (int)images->shape.dim[0];
-    if (c->input_item < 0 || !shape_count(&images->shape, &n))
-        return PTQ_OK;
-    value_rows rows = {images->data, 1, n, n};
-    return histogram_add(counts_of(c, c->input_item), c->pool, &rows, err);
-}
-
-static ptq_status add_images(collector *c, int n, ptq_error *err)
-{
-    if (coverage_is_due(&c->seen, n))
-        PTQ_TRY(share_counts(c, err));
-    PTQ_TRY(coverage_add(&c->seen, n, err));
-    if (clock_ms() >= c->keep_at_ms)
-        keep_counts(c);
-    return PTQ_OK;
-}
-
-/* `err` is set when a tap failed. */
-static ptq_status after_batch(void *user, ptq_error *err)
-{
-    collector *c = user;
-    return c->status == PTQ_OK ? add_images(c, c->batch, err) : c->status;
-}
-
-static ptq_status skipped_batch(void *user, int n_images, ptq_error *err)
-{
-    return add_images(user, n_images, err);
-}
-
 /* ---------------------------------------------------------------- images */
 
 /* Fisher-Yates from the front: the first n items are a fair draw. */
@@ -268,45 +191,86 @@ static ptq_status prepare(collector *c, const calibrate_job *job, const calibrat
                           ptq_error *err)
 {
     int most = job->points->n + (job->codes ? job->codes->n : 0);
-    size_t room = (size_t)most + 1;
-    cpu_level level;
     PTQ_TRY(ranges_create(most, o->is_compat, &c->r, err));
     c->r->image_size = o->image_size;
     c->index = strmap_create();
-    c->names = mem_array(room, sizeof *c->names);
-    if (!c->index || !c->names)
-        return error_no_memory(err, room * sizeof *c->names, "calibration");
-    PTQ_TRY(cpu_level_parse(c->env ? c->env->cpu : NULL, &level, err));
-    PTQ_TRY(histogram_pool_create(env_threads(c->env), level, &c->pool, err));
-    PTQ_TRY(list_tensors(c, job, err));
-    list_names(c, job->g);
+    if (!c->index)
+        return error_no_memory(err, (size_t)most, "calibration");
+    return list_tensors(c, job, err);
+}
+
+/* How many images are counted at once: whole batches, until the ranges are looked at. */
+static int next_images(const collector *c, const count_pass *p, int left, int batch_size)
+{
+    int most = count_pass_good_number(p), n = 0;
+    do
+        n += batch_size < left - n ? batch_size : left - n;
+    while (n < left && n < most && !coverage_is_due(&c->seen, n));
+    return n;
+}
+
+static ptq_status add_images(collector *c, int n, ptq_error *err)
+{
+    if (n == 0)
+        return PTQ_OK;
+    if (coverage_is_due(&c->seen, n))
+        PTQ_TRY(share_counts(c, err));
+    PTQ_TRY(coverage_add(&c->seen, n, err));
+    if (clock_ms() >= c->keep_at_ms)
+        keep_counts(c);
     return PTQ_OK;
+}
+
+/* What a cancelled run has counted counts. */
+static ptq_status count_some(collector *c, count_pass *p, int wanted, int *n_done, ptq_error *err)
+{
+    ptq_status status = count_pass_run(p, wanted, n_done, err);
+    ptq_error failure;
+    if (status != PTQ_OK && status != PTQ_CANCELLED)
+        return status;
+    ptq_status added = add_images(c, *n_done, &failure);
+    if (added == PTQ_OK)
+        return status;
+    if (err)
+        *err = failure;
+    return added;
+}
+
+static ptq_status count_all(collector *c, const count_request *request, ptq_error *err)
+{
+    count_pass *p;
+    ptq_status status = PTQ_OK;
+    PTQ_TRY(count_pass_open(request, c->env, &p, err));
+    for (int left = request->n_images, n; left > 0 && status == PTQ_OK; left -= n)
+        status = count_some(c, p, next_images(c, p, left, request->batch_size), &n, err);
+    count_pass_close(p);
+    return status;
 }
 
 /* Runs the images that are not counted yet. */
 static ptq_status run_pass(collector *c, const calibrate_job *job, const calibrate_options *o,
-                           const image_pass *whole, ptq_error *err)
+                           const count_request *whole, ptq_error *err)
 {
     bool is_alone = env_n_ranks(c->env) == 1;
     dataset rest = *job->data;
-    image_pass pass = *whole;
-    int done = 0, run = 0;
+    count_request request = *whole;
+    int done = 0;
     double start = clock_ms();
     c->state = (calibration_state){is_alone ? o->partial : NULL, job, o};
     c->keep_at_ms = start + LEAST_KEPT_MS;
     PTQ_TRY(calibration_state_read(&c->state, &c->seen, &done, c->env, err));
-    if (done > pass.n_images)
+    if (done > request.n_images)
         return error_set(err, PTQ_DATA, "'%s' holds more images than are asked for; delete it",
                          c->state.path);
     rest.items += done;
     rest.n_items -= done;
-    pass.data = &rest;
-    pass.n_images -= done;
-    ptq_status st = pass.n_images > 0 ? image_pass_run(&pass, c->env, &run, err) : PTQ_OK;
+    request.data = &rest;
+    request.n_images -= done;
+    ptq_status st = request.n_images > 0 ? count_all(c, &request, err) : PTQ_OK;
     if (st == PTQ_CANCELLED)
-        keep_at_stop(c, done + pass.n_images);
+        keep_at_stop(c, done + request.n_images);
     PTQ_TRY(st);
-    c->r->n_images = done + run;
+    c->r->n_images = done + request.n_images;
     if (clock_ms() - start >= LEAST_KEPT_MS)
         keep_counts(c);
     return PTQ_OK;
@@ -325,20 +289,12 @@ static ptq_status pass_over_images(collector *c, const calibrate_job *job,
                          d->yaml_path, d->n_items);
     if (o->shuffle)
         draw_images(d, n, c->env ? c->env->seed : 0);
-    image_pass pass = {.g = job->g,
-                       .taps = c->names,
-                       .tap = watch,
-                       .before = watch_input,
-                       .after = after_batch,
-                       .skipped = skipped_batch,
-                       .user = c,
-                       .n_images = n,
-                       .image_size = o->image_size,
-                       .batch_size = batch_size,
-                       .what = "calibrating"};
+    count_request request = {
+        .g = job->g, .r = c->r, .data = d, .n_images = n, .batch_size = batch_size};
     PTQ_TRY(begin_sharing(c, err));
+    request.own = c->own;
     PTQ_TRY(coverage_begin(&c->seen, c->r, o->percentile, env_threads(c->env), err));
-    PTQ_TRY(run_pass(c, job, o, &pass, err));
+    PTQ_TRY(run_pass(c, job, o, &request, err));
     PTQ_TRY(share_counts(c, err));
     return coverage_end(&c->seen, err);
 }
@@ -352,13 +308,11 @@ ptq_status calibrate(const calibrate_job *job, const calibrate_options *options,
     ptq_status st = prepare(&c, job, options, err);
     if (st == PTQ_OK)
         st = pass_over_images(&c, job, options, err);
-    histogram_pool_destroy(c.pool);
     for (int i = 0; c.own && i < c.r->n; i++)
         histogram_clear(&c.own[i]);
     mem_free(c.own);
     coverage_clear(&c.seen);
     strmap_destroy(c.index);
-    mem_free(c.names);
     if (st == PTQ_OK)
         *out = c.r;
     else

@@ -63,7 +63,7 @@ static ptq_status run_batch(const image_pass *p, session *s, const batch *b, int
 static ptq_status run_images(const image_pass *p, session *s, loader *l, const ptq_env *env,
                              int *n_done, ptq_error *err)
 {
-    int done = 0, at = 0, fixed = image_pass_fixed_batch(p->g);
+    int done = 0, fixed = image_pass_fixed_batch(p->g);
     int wanted = fixed ? p->n_images - p->n_images % fixed : p->n_images;
     if (wanted == 0)
         return error_set(err, PTQ_DATA, "'%s' has too few images: %d", p->data->yaml_path,
@@ -76,10 +76,7 @@ static ptq_status run_images(const image_pass *p, session *s, loader *l, const p
         if (!b)
             break;
         int n = b->n < wanted - done ? b->n : wanted - done;
-        if (p->skipped && at++ % env_n_ranks(env) != env_rank(env))
-            PTQ_TRY(p->skipped(p->user, n, err));
-        else
-            PTQ_TRY(run_batch(p, s, b, n, err));
+        PTQ_TRY(run_batch(p, s, b, n, err));
         done += n;
         env_progress(env, p->what, (size_t)done, (size_t)wanted);
     }

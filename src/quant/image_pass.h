@@ -17,9 +17,6 @@ typedef struct image_pass {
     ptq_status (*before)(void *user, const tensor_view *images, ptq_error *err);
     /* Called after it ran: what the taps have to say. */
     ptq_status (*after)(void *user, ptq_error *err);
-    /* Called instead of the two for a batch that another rank runs (env_n_ranks()); NULL: every
-     * rank runs all. */
-    ptq_status (*skipped)(void *user, int n_images, ptq_error *err);
     void *user;
     const dataset *data;
     int n_images;   /* at most */

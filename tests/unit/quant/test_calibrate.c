@@ -124,7 +124,7 @@ static void count_warnings(void *user, ptq_log_level level, const char *message)
 static ptq_status run_until(const fixture *f, const calibrate_options *o, int batches, ranges **out)
 {
     stopper s = {.left = batches};
-    ptq_env env = {.threads = 1,
+    ptq_env env = {.threads = 3,
                    .progress = count_down,
                    .log = count_warnings,
                    .user = &s,
@@ -187,6 +187,34 @@ static void an_interrupted_calibration_goes_on(void **state)
         ranges_destroy(want);
     }
     stop(&f);
+}
+
+/* Wherever it is stopped while several images are counted at once, whole batches are kept: with a
+ * part of one the ranges would be looked at after other numbers of images. */
+static void batches_are_kept_whole(void **state)
+{
+    (void)state;
+    char path[512], dir[512], partial[600];
+    fixture f = start(test_demo("yolov7-shapes.pt", path));
+    snprintf(partial, sizeof partial, "%s/partial", test_temp_dir(dir));
+    calibrate_options o = small_options();
+    o.image_size = 32;
+    o.batch_size = 5;
+    ranges *want, *r;
+    assert_ok(run(&f, 22, &o, NULL, &want));
+    o.partial = partial;
+    for (int stops = 2; stops <= 11; stops += 3) {
+        stopper s = {.left = stops};
+        ptq_env env = {.threads = 2, .progress = count_down, .user = &s, .cancel = &s.cancel};
+        unlink(partial);
+        assert_status(run(&f, 22, &o, &env, &r), PTQ_CANCELLED);
+        assert_ok(run(&f, 22, &o, NULL, &r));
+        assert_same(r, want);
+        ranges_destroy(r);
+    }
+    ranges_destroy(want);
+    stop(&f);
+    test_temp_remove(dir);
 }
 
 static void exact_ranges_ignore_threads_batches_and_order(void **state)
@@ -314,6 +342,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_quantizable_tensor_is_watched_once),
         cmocka_unit_test(an_interrupted_calibration_goes_on),
+        cmocka_unit_test(batches_are_kept_whole),
         cmocka_unit_test(exact_ranges_ignore_threads_batches_and_order),
         cmocka_unit_test(a_draw_depends_on_the_seed),
         cmocka_unit_test(cancelling_and_bad_values_stop_it),
