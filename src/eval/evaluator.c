@@ -177,9 +177,8 @@ static ptq_status suppress_batch(evaluator *e, const batch *b, const predictions
                                  ptq_error *err)
 {
     ptq_status status = PTQ_OK;
-    /* No more than images: the others would be waited for. */
-    int n_threads = b->n < e->n_threads ? b->n : e->n_threads;
-#pragma omp parallel for schedule(dynamic, 1) num_threads(n_threads)
+    /* No more threads than images: the others would be waited for. */
+#pragma omp parallel for schedule(dynamic, 1) num_threads(b->n < e->n_threads ? b->n : e->n_threads)
     for (int i = 0; i < b->n; i++) {
         ptq_error one_err;
         ptq_status one = suppress_one(e, i, omp_get_thread_num(), first, &one_err);
