@@ -76,7 +76,7 @@ msan: packages
 	tools/msan.sh $(BUILD)-msan
 
 coverage: packages
-	@tools/packages.sh lint
+	@tools/packages.sh check lint
 	cmake -S . -B $(BUILD)-coverage -G Ninja -DCMAKE_BUILD_TYPE=Coverage -DCMAKE_C_FLAGS_COVERAGE="-O1 --coverage" $(CMAKE_FLAGS)
 	ninja -C $(BUILD)-coverage
 	tools/coverage.sh $(BUILD)-coverage run
