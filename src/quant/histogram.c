@@ -260,25 +260,43 @@ static void counter_add(counter *c, const count_kernel *k, const float *x, size_
     }
 }
 
+/* The share of one of n counters. */
+static count_extent add_share(const histogram_pool *p, const value_rows *r, int index, int n)
+{
+    counter *c = &p->counters[index];
+    count_extent seen = {0, 0};
+    size_t all = n_blocks(r), end = all * (size_t)(index + 1) / (size_t)n;
+    for (size_t i = all * (size_t)index / (size_t)n; i < end; i++) {
+        size_t count;
+        const float *x = block_values(r, i, c, &count);
+        counter_add(c, &p->count, x, count, &seen);
+        if (extent_max(seen) >= INFINITY_BITS)
+            break;
+    }
+    return seen;
+}
+
+static count_extent add_shares(const histogram_pool *p, const value_rows *r)
+{
+    int32_t low = 0, high = 0;
+#pragma omp parallel num_threads(p->threads) reduction(max : low, high)
+    {
+        count_extent e = add_share(p, r, omp_get_thread_num(), omp_get_num_threads());
+        low = e.low;
+        high = e.high;
+    }
+    return (count_extent){high, low};
+}
+
 static ptq_status exact_add(histogram *h, histogram_pool *p, const value_rows *r, ptq_error *err)
 {
     counters_reset(p, h->n_bins, h->exponent);
-    int32_t low = 0, high = 0;
-    size_t n = n_blocks(r);
-#pragma omp parallel for num_threads(p->threads) schedule(static) reduction(max : low, high)
-    for (size_t i = 0; i < n; i++) {
-        counter *c = &p->counters[omp_get_thread_num()];
-        size_t count;
-        const float *x = block_values(r, i, c, &count);
-        count_extent e = {0, 0};
-        counter_add(c, &p->count, x, count, &e);
-        low = e.low > low ? e.low : low;
-        high = e.high > high ? e.high : high;
-    }
-    count_extent all = {high, low};
-    if (extent_max(all) >= INFINITY_BITS)
+    /* One thread by itself does without OpenMP: it may be one of several that each count, and end.
+     */
+    count_extent seen = p->threads == 1 ? add_share(p, r, 0, 1) : add_shares(p, r);
+    if (extent_max(seen) >= INFINITY_BITS)
         return not_finite(err);
-    exact_adopt(h, p, all);
+    exact_adopt(h, p, seen);
     return PTQ_OK;
 }
 
