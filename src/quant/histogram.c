@@ -8,7 +8,7 @@
 #include "base/mem.h"
 #include "kernels/count.h"
 
-/* A block of values stays in the first-level cache between its two looks. */
+/* Values that are looked at, or gathered, at once: they stay in the first-level cache. */
 enum { BLOCK = 4096 };
 /* 2^-MIN_EXPONENT is still a finite float. */
 enum { MIN_EXPONENT = -126, EXACT_BITS = 13 };

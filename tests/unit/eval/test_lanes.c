@@ -178,8 +178,8 @@ static void watch(void *user, const char *what, size_t done, size_t total)
         w->cancel = 1;
 }
 
-/* What was found before a run was stopped is not looked for again: another network, which would
- * find something else, is asked only for the rest. */
+/* The rest is found as if nothing had been stopped. What is kept is not looked for again: with
+ * pictures in which the network would find something else, nothing changes once all is kept. */
 static void a_stopped_run_goes_on(void **state)
 {
     (void)state;
