@@ -148,7 +148,7 @@ const option BATCH_OPTIONS[] = {
      .value = "N",
      .min = 1,
      .max = 1024,
-     .help = "images per batch"},
+     .help = "images per batch; they share one rectangle"},
     OPTIONS_END,
 };
 
