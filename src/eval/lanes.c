@@ -11,7 +11,7 @@
 #include "data/dataset_picture.h"
 #include "eval/evaluate.h"
 
-enum { MAX_LANES = 16, NOWHERE = INT_MAX };
+enum { NOWHERE = INT_MAX };
 
 /* What an image has come to, until it is its turn to be added. */
 typedef struct outcome {
@@ -44,7 +44,7 @@ typedef struct crew {
     batch_plan plan;
     evaluator *judge;
     outcome *outcomes; /* per position */
-    lane lanes[MAX_LANES];
+    lane lanes[LANES_MOST];
     int n_lanes;
     pthread_mutex_t source; /* of dataset_picture() */
     pthread_mutex_t lock; /* over all below, the outcomes that are done, and adding to the judge */
@@ -246,7 +246,7 @@ static ptq_status open_lane(crew *c, int threads, ptq_error *err)
 
 static ptq_status open_lanes(crew *c, ptq_error *err)
 {
-    int threads = env_threads(c->env), n = threads < MAX_LANES ? threads : MAX_LANES;
+    int threads = env_threads(c->env), n = threads < LANES_MOST ? threads : LANES_MOST;
     n = n < c->plan.n_images ? n : c->plan.n_images;
     for (int i = 0; i < n; i++)
         PTQ_TRY(open_lane(c, threads / n, err));

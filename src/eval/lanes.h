@@ -12,6 +12,9 @@
 #include "engine/session.h"
 #include "eval/evaluator.h"
 
+/* Each lane holds the activations of an image. */
+enum { LANES_MOST = 16 };
+
 typedef struct lanes_input {
     const dataset *data;
     const loader_options *pictures; /* the shapes and the form; there are no other threads */

@@ -9,11 +9,12 @@
 #include "base/threads.h"
 #include "data/dataset_picture.h"
 #include "engine/session.h"
+#include "eval/lanes.h"
 #include "eval/pictures.h"
 #include "passes/passes.h"
 #include "quant/image_pass.h"
 
-enum { MAX_LANES = 16, IMAGES_PER_LANE = 16, NOWHERE = INT_MAX };
+enum { IMAGES_PER_LANE = 16, NOWHERE = INT_MAX };
 
 typedef struct lane {
     struct count_pass *pass;
@@ -35,7 +36,7 @@ struct count_pass {
     int input_item;    /* the network's input among the items, or -1 */
     picture_form form;
     session *network; /* what those of the lanes are made from */
-    lane lanes[MAX_LANES];
+    lane lanes[LANES_MOST];
     int n_lanes, unit;
     int first;              /* image that the present run began with */
     int n_batches;          /* before it */
@@ -288,7 +289,7 @@ static ptq_status open_lane(count_pass *p, int threads, cpu_level level, ptq_err
 static ptq_status open_pass(count_pass *p, ptq_error *err)
 {
     cpu_level level;
-    int threads = env_threads(p->env), n = threads < MAX_LANES ? threads : MAX_LANES;
+    int threads = env_threads(p->env), n = threads < LANES_MOST ? threads : LANES_MOST;
     int fixed = image_pass_fixed_batch(p->in.g);
     n = n < p->in.n_images ? n : p->in.n_images;
     n = p->in.r->is_compat || n < 1 ? 1 : n;

@@ -1,11 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "test.h"
-
-#include <unistd.h>
-
 #include "eval/evaluate.h"
 #include "eval/lanes.h"
-#include "formats/image.h"
+#include "test.h"
+#include "test_broken.h"
 
 static ptq_error err;
 
@@ -123,19 +120,6 @@ static void only_single_images_fit(void **state)
     }
 }
 
-/* A picture whose end is missing, which is seen late. */
-static void write_broken_picture(const char *path)
-{
-    image i;
-    test_rng r = {1};
-    assert_ok(image_create(1200, 1200, &i, &err));
-    for (int k = 0; k < 3 * 1200 * 1200; k++)
-        i.pixels[k] = (unsigned char)(test_uniform(&r) * 256);
-    assert_ok(image_write(path, &i, &err));
-    image_clear(&i);
-    assert_int_equal(truncate(path, 4 << 20), 0);
-}
-
 /* Not that of a later image, though it fails first. */
 static void the_first_failure_is_reported(void **state)
 {
@@ -144,7 +128,7 @@ static void the_first_failure_is_reported(void **state)
     dataset *d = open_data();
     session *network = make_network(-1, -1);
     snprintf(path, sizeof path, "%s/five.png", test_temp_dir(dir));
-    write_broken_picture(path);
+    test_broken_picture(path);
     char *own[2] = {d->items[5].path, d->items[6].path};
     d->items[5].path = path;
     d->items[6].path = (char *)(uintptr_t) "/no/such/six.jpg";

@@ -8,6 +8,7 @@
 #include "passes/passes.h"
 #include "quant/calibrate.h"
 #include "test.h"
+#include "test_broken.h"
 #include "test_npz.h"
 
 static ptq_error err;
@@ -288,6 +289,34 @@ static void cancelling_and_bad_values_stop_it(void **state)
     stop(&f);
 }
 
+/* Not that of a later image, though it fails first. */
+static void the_first_failure_is_reported(void **state)
+{
+    (void)state;
+    char path[512], dir[512], broken[600];
+    fixture f = start(test_demo("yolov7-shapes.pt", path));
+    dataset *d;
+    dataset_options first = {.split = "train", .limit = 8, .list_order = true};
+    assert_ok(dataset_open(test_demo("shapes.yaml", path), &first, NULL, &d, &err));
+    snprintf(broken, sizeof broken, "%s/five.png", test_temp_dir(dir));
+    test_broken_picture(broken);
+    char *own[2] = {d->items[5].path, d->items[6].path};
+    d->items[5].path = broken;
+    d->items[6].path = (char *)(uintptr_t) "/no/such/six.jpg";
+    calibrate_options o = small_options();
+    calibrate_job job = {.g = f.m->graph, .points = &f.points, .data = d};
+    ptq_env env = {.threads = 3};
+    ranges *r = NULL;
+    assert_status(calibrate(&job, &o, &env, &r, &err), PTQ_DATA);
+    assert_non_null(strstr(err.message, "five.png"));
+    assert_null(r);
+    d->items[5].path = own[0];
+    d->items[6].path = own[1];
+    dataset_destroy(d);
+    test_temp_remove(dir);
+    stop(&f);
+}
+
 static void check_method(const ranges *r, json_t *layers, amax_method method, double tolerance)
 {
     const char *layer;
@@ -346,6 +375,7 @@ int main(void)
         cmocka_unit_test(exact_ranges_ignore_threads_batches_and_order),
         cmocka_unit_test(a_draw_depends_on_the_seed),
         cmocka_unit_test(cancelling_and_bad_values_stop_it),
+        cmocka_unit_test(the_first_failure_is_reported),
         cmocka_unit_test(ranges_equal_the_originals_end_to_end),
     };
     return cmocka_run_group_tests_name("calibrate", tests, NULL, NULL);

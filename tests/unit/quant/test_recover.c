@@ -11,7 +11,7 @@
 
 static ptq_error err;
 
-enum { N_IMAGES = 12, IMAGE_SIZE = 128 };
+enum { N_IMAGES = 8, IMAGE_SIZE = 64 };
 
 /* A few layers of the demo's network. */
 static const char SETTINGS[] = "layers:\n"
