@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# Builds for aarch64 with Debian's cross compiler, without oneDNN, and runs the quick tests under
-# qemu-user. What the program links comes from Debian's arm64 packages, unpacked into a folder of its
-# own: nothing foreign is installed. A folder that is complete is used again.
+# Builds for aarch64 with Debian's cross compiler, without oneDNN (-DPTQ_ONEDNN=ON: with), and runs
+# the quick tests under qemu-user. What the program links comes from Debian's arm64 packages, unpacked
+# into a folder of its own: nothing foreign is installed. A folder that is complete is used again.
 #
 # usage: tools/aarch64.sh [BUILD [SYSROOT [CMAKE-FLAG ...]]]    build-aarch64, BUILD/sysroot
 set -euo pipefail
@@ -12,7 +12,7 @@ build=${1:-build-aarch64}
 sysroot=$(realpath -m "${2:-$build/sysroot}")
 shift $(($# < 2 ? $# : 2))
 libraries=(libc6-dev libgomp1 libzip-dev libjansson-dev libyaml-dev libjpeg-dev libpng-dev libpcre2-dev
-    libprotobuf-c-dev libcmocka-dev)
+    libprotobuf-c-dev libcmocka-dev libdnnl-dev)
 
 # apt for another architecture, with lists, state and cache of its own.
 arm64_apt() {

@@ -18,9 +18,10 @@ extern "C" {
 typedef enum ptq_log_level { PTQ_LOG_WARNING, PTQ_LOG_INFO, PTQ_LOG_DEBUG } ptq_log_level;
 
 typedef struct ptq_env {
-    int threads;     /* 0: all cores */
-    const char *cpu; /* highest instruction set: "ref", "avx2", "avx512", "avx512vnni", "native";
-                        NULL: native */
+    int threads;         /* 0: all cores */
+    const char *cpu;     /* highest instruction set: "ref", "avx2", "avx512", "avx512vnni",
+                            "avx512bf16", on aarch64 "ref", "neon", "dotprod"; NULL or "native": all
+                            that the machine has */
     const char *without; /* fusions left out: "activation", "requantize", "movement", "concat",
                             "winograd", "decode", separated by commas; NULL: none */
     uint64_t seed;       /* for everything that draws */

@@ -50,6 +50,8 @@ static const tile_kernel *const kernels[] = {
     &tile_int8_avx2,
     &tile_f32_avx512,
     &tile_bf16_avx512bf16,
+#elif defined(__aarch64__)
+    &tile_int8_dotprod, &tile_int8_neon, &tile_f32_neon,
 #endif
     NULL};
 
@@ -194,12 +196,18 @@ static ptq_status pack_weights(tile_conv *c, const conv_weights *w, conv_context
     return w->is_lasting ? conv_context_keep(context, &key, c->packed, err) : PTQ_OK;
 }
 
-/* What a stored code is off its value when the sums are made: its zero point, and 128 more where i8
- * is flipped to u8; nothing where the zero point is taken off before. */
+/* Whether codes change between i8 and u8 when they are read. */
+static bool is_flipped(const tile_conv *c)
+{
+    return !c->k->widen && c->base.desc.src.type == (c->k->is_signed ? DTYPE_U8 : DTYPE_I8);
+}
+
+/* What a code is off its value when the sums are made: its zero point, and 128 more or less where
+ * it is flipped; nothing where the zero point is taken off before. */
 static int code_offset(const tile_conv *c)
 {
-    const conv_desc *d = &c->base.desc;
-    return c->k->widen ? 0 : d->x_zero + (d->src.type == DTYPE_I8 ? 128 : 0);
+    int flipped = is_flipped(c) ? (c->k->is_signed ? -128 : 128) : 0;
+    return c->k->widen ? 0 : c->base.desc.x_zero + flipped;
 }
 
 /* Whether no output, in steps of out_scale, can leave 32 bits: kernels convert without a check. */
@@ -395,7 +403,7 @@ static void run_piece(const tile_conv *c, piece p)
                        .weight = blob_data(c->packed),
                        .sums = sums,
                        .ahead = c->is_direct ? p.src_column * c->k->max_pixels / c->n_groups : 0,
-                       .flip = d->src.type == DTYPE_I8 ? (int32_t)0x80808080u : 0};
+                       .flip = is_flipped(c) ? (int32_t)0x80808080u : 0};
     tile_finish_args f = {
         .sums = sums, .pixel_step = p.dst_column, .d = d, .inverse_scale = c->inverse_scale};
     for (int64_t from = 0; from < d->dst.dim[1]; from += block_channels(c->k)) {
@@ -581,7 +589,7 @@ static const char *info(const conv *base)
 
 const conv_impl conv_tile = {
     .name = "conv_tile",
-    .level = CPU_AVX2,
+    .level = CPU_REF + 1,
     .takes_strides = true,
     .can = can,
     .create = create,

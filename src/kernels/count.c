@@ -8,6 +8,9 @@ count_kernel count_choose(cpu_level level)
         return (count_kernel){count_extent_avx512, count_magnitudes_avx512};
     if (level >= CPU_AVX2)
         return (count_kernel){count_extent_avx2, count_magnitudes_avx2};
+#elif defined(__aarch64__)
+    if (level >= CPU_NEON)
+        return (count_kernel){count_extent_neon, count_magnitudes_neon};
 #else
     (void)level;
 #endif

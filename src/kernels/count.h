@@ -40,6 +40,9 @@ count_magnitudes_fn count_magnitudes_ref;
 #if defined(__x86_64__)
 count_extent_fn count_extent_avx2, count_extent_avx512;
 count_magnitudes_fn count_magnitudes_avx2, count_magnitudes_avx512;
+#elif defined(__aarch64__)
+count_extent_fn count_extent_neon;
+count_magnitudes_fn count_magnitudes_neon;
 #endif
 
 #endif

@@ -13,11 +13,18 @@
 #else
 #define KERNEL_X86(family, name, level, suffix, tolerance)
 #endif
+#if defined(__aarch64__)
+#define KERNEL_ARM(family, name, tolerance)                                                        \
+    {#name "_neon", KERNEL_##family, CPU_NEON, name##_can_neon, name##_neon, tolerance},
+#else
+#define KERNEL_ARM(family, name, tolerance)
+#endif
 static const kernel list[] = {
 #include "kernels/kernels.def"
 };
 #undef KERNEL_REF
 #undef KERNEL_X86
+#undef KERNEL_ARM
 
 bool kernel_is_pointwise(kernel_family family)
 {

@@ -9,8 +9,12 @@
 #define KERNEL_X86(family, name, level, suffix, tolerance)                                         \
     kernel_fn name##_##suffix;                                                                     \
     kernel_can_fn name##_can_##suffix;
+#define KERNEL_ARM(family, name, tolerance)                                                        \
+    kernel_fn name##_neon;                                                                         \
+    kernel_can_fn name##_can_neon;
 #include "kernels/kernels.def"
 #undef KERNEL_REF
 #undef KERNEL_X86
+#undef KERNEL_ARM
 
 #endif

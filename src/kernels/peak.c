@@ -23,6 +23,11 @@ static loop_fn *loop_of(peak_kind kind, cpu_level level)
                : level >= CPU_AVX2     ? peak_loop_int8_avx2
                                        : NULL;
     }
+#elif defined(__aarch64__)
+    if (level >= CPU_NEON && kind == PEAK_F32)
+        return peak_loop_f32_neon;
+    if (level >= CPU_NEON && kind == PEAK_INT8)
+        return level >= CPU_DOTPROD ? peak_loop_int8_dotprod : peak_loop_int8_neon;
 #else
     (void)kind, (void)level;
 #endif

@@ -22,5 +22,8 @@ double peak_loop_int8_avx2(long rounds);
 double peak_loop_int8_avx512(long rounds);
 double peak_loop_int8_avx512vnni(long rounds);
 double peak_loop_bf16_avx512bf16(long rounds);
+double peak_loop_f32_neon(long rounds);
+double peak_loop_int8_neon(long rounds);
+double peak_loop_int8_dotprod(long rounds);
 
 #endif

@@ -31,7 +31,7 @@ typedef struct tile_sum_args {
     const void *first;  /* [channel] i32 or f32 */
     void *sums;         /* [pixel][channel] i32 or f32, 64-byte aligned */
     int64_t ahead;      /* bytes of the next tile to ask the memory for with every group */
-    int32_t flip;       /* XORed into groups of codes: 0x80808080 makes i8 codes unsigned */
+    int32_t flip;       /* XORed into groups of codes: 0x80808080 where i8 and u8 are to change */
 } tile_sum_args;
 
 typedef void tile_sum_fn(const tile_sum_args *a);
@@ -65,6 +65,7 @@ typedef struct tile_kernel {
     int lanes;                                     /* channels in a vector */
     int max_pixels;                                /* at most TILE_MAX_PIXELS */
     int group;                                     /* input channels in a group */
+    bool is_signed;                                /* codes are multiplied as i8, else as u8 */
     tile_sum_fn *const *sum;                       /* [(vectors - 1) * max_pixels + pixels - 1] */
     tile_finish_fn *(*finish)(const conv_desc *d); /* NULL: it cannot */
     tile_widen_fn *widen;                          /* NULL: codes are read as they are */
@@ -74,6 +75,8 @@ typedef struct tile_kernel {
 #if defined(__x86_64__)
 extern const tile_kernel tile_int8_avx2, tile_int8_avx512, tile_int8_avx512vnni;
 extern const tile_kernel tile_f32_avx512, tile_bf16_avx512bf16;
+#elif defined(__aarch64__)
+extern const tile_kernel tile_int8_neon, tile_int8_dotprod, tile_f32_neon;
 #endif
 
 #endif

@@ -242,7 +242,7 @@ static bool run(const conv *base, const conv_run_args *a, int part)
     const dnnl_slice *s = &((const dnnl_conv *)base)->slices[part];
     char *src = (char *)(uintptr_t)a->src + s->src_offset; /* only read */
     char *dst = (char *)a->dst + s->dst_offset;
-    char *scratch = (char *)a->scratch + s->scratch_offset;
+    char *scratch = a->scratch ? (char *)a->scratch + s->scratch_offset : NULL;
     int threads = dnnl_home_set_threads(1);
     bool is_ok =
         dnnl_memory_set_data_handle(s->src, src) == dnnl_success &&
@@ -261,7 +261,7 @@ static const char *info(const conv *base)
 
 const conv_impl conv_onednn = {
     .name = "conv_onednn",
-    .level = CPU_AVX2,
+    .level = CPU_REF + 1,
     .can = can,
     .create = create,
     .run = run,

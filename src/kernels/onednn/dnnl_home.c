@@ -5,7 +5,7 @@
 
 #include "base/mem.h"
 
-/* Fails harmlessly once oneDNN has looked at the processor. */
+/* Fails harmlessly once oneDNN has looked at the processor, and where it knows no such levels. */
 static void cap_instructions(cpu_level level)
 {
     static const dnnl_cpu_isa_t isa[] = {

@@ -9,7 +9,7 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "kernels/x86/unroll.h"
+#include "kernels/simd/unroll.h"
 
 enum { JAM_MAX = 6 }; /* of n everywhere */
 #define JAM_EACH UNROLLED for (int i = 0; i < n; i++)

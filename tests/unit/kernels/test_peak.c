@@ -11,7 +11,7 @@ static void every_level_gives_a_speed(void **state)
     assert_true(peak_measure(PEAK_F32, CPU_REF, 1) == 0);
     assert_true(peak_measure(PEAK_BF16, CPU_AVX512VNNI, 1) == 0);
     cpu_level best = cpu_best();
-    for (int level = CPU_AVX2; level <= (int)best; level++) {
+    for (int level = CPU_REF + 1; level <= (int)best; level++) {
         assert_true(peak_measure(PEAK_F32, (cpu_level)level, 1) > 0);
         assert_true(peak_measure(PEAK_INT8, (cpu_level)level, 1) > 0);
     }

@@ -3,4 +3,4 @@
 #define IMAGE_SIGMOID_ROW(to, from, n)                                                             \
     for (int64_t k = 0; k < (n); k++)                                                              \
     (to)[k] = row_sigmoid((from)[k])
-#include "kernels/x86/image_body.h"
+#include "kernels/simd/image_body.h"

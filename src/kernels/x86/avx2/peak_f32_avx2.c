@@ -3,7 +3,7 @@
 
 #include <immintrin.h>
 
-#include "kernels/x86/unroll.h"
+#include "kernels/simd/unroll.h"
 
 /* Twelve independent accumulators hide the latency of a fused multiply-add on two ports. */
 double peak_loop_f32_avx2(long rounds)

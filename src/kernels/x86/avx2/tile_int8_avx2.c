@@ -4,7 +4,7 @@
 #include <immintrin.h>
 #include <string.h>
 
-#include "kernels/x86/activation_row.h"
+#include "kernels/simd/activation_row.h"
 
 #define TILE_PIXELS 6
 #define TILE_VECTOR __m256i
@@ -21,8 +21,8 @@ static inline int tile_load_group(const char *p)
     return group;
 }
 
-#include "kernels/x86/tile_sum_body.h"
-#include "kernels/x86/tile_widen_body.h"
+#include "kernels/simd/tile_sum_body.h"
+#include "kernels/simd/tile_widen_body.h"
 
 enum { VALUES = TILE_PIXELS * TILE_MAX_VECTORS * TILE_LANES };
 

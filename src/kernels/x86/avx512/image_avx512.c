@@ -3,4 +3,4 @@
 
 #define NAME(name) name##_avx512
 #define IMAGE_SIGMOID_ROW sigmoid_row_avx512
-#include "kernels/x86/image_body.h"
+#include "kernels/simd/image_body.h"

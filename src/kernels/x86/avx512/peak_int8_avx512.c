@@ -3,7 +3,7 @@
 
 #include <immintrin.h>
 
-#include "kernels/x86/unroll.h"
+#include "kernels/simd/unroll.h"
 
 /* Codes are multiplied as 16-bit numbers (products of 8-bit ones would saturate). Twelve
  * independent accumulators hide the latency of adding. */

@@ -1,3 +1,3 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #define NAME(name) name##_avx512
-#include "kernels/x86/quantize_body.h"
+#include "kernels/simd/quantize_body.h"

@@ -17,7 +17,7 @@ static inline float tile_load_group(const char *p)
     return group;
 }
 
-#include "kernels/x86/tile_sum_body.h"
+#include "kernels/simd/tile_sum_body.h"
 
 #define TILE_INTEGER_SUMS 0
 #include "kernels/x86/tile_finish_avx512.h"

@@ -3,7 +3,7 @@
 
 #include <immintrin.h>
 
-#include "kernels/x86/unroll.h"
+#include "kernels/simd/unroll.h"
 
 #define EACH(n) UNROLLED for (int i = 0; i < (n); i++)
 

@@ -3,7 +3,7 @@
 
 #include <immintrin.h>
 
-#include "kernels/x86/unroll.h"
+#include "kernels/simd/unroll.h"
 
 /* Twelve independent accumulators hide the latency of vdpbf16ps on two ports. */
 double peak_loop_bf16_avx512bf16(long rounds)

@@ -3,7 +3,7 @@
 
 #include <immintrin.h>
 
-#include "kernels/x86/unroll.h"
+#include "kernels/simd/unroll.h"
 
 /* Twelve independent accumulators hide the latency of vpdpbusd on two ports. In assembly because
  * compilers copy the accumulator around the intrinsic, which halves the speed measured. */

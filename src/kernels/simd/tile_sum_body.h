@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* kernels/x86/tile_sum_body.h — the loops of tile_sum_fn for every number of pixels. The including
+/* kernels/simd/tile_sum_body.h — the loops of tile_sum_fn for every number of pixels. The including
  * file defines the vector and its operations:
  *
  *     TILE_VECTOR, TILE_LOAD(p), TILE_STORE(p, v), TILE_GROUP(p, flip) one group for all lanes,
- *     TILE_DOT(sum, x, w), TILE_FLIP(args) what TILE_GROUP gets, TILE_PIXELS the largest tile
+ *     TILE_DOT(sum, x, w), TILE_FLIP(args) what TILE_GROUP gets, TILE_PIXELS the largest tile:
+ *     6, 10 or 14
  *
  * and gets `tile_sums`, the table of tile_kernel.sum. */
+#include "kernels/simd/unroll.h"
 #include "kernels/tile.h"
-#include "kernels/x86/unroll.h"
 
 enum { TILE_LANES = sizeof(TILE_VECTOR) / 4, TILE_BASES = (TILE_PIXELS + 3) / 4 };
 
@@ -72,16 +73,18 @@ static inline __attribute__((always_inline)) void tile_sum(const tile_sum_args *
 #define TILE_NAME(vectors, pixels) tile_sum_##vectors##_##pixels,
 
 #define TILE_UP_TO_6(what, v) what(v, 1) what(v, 2) what(v, 3) what(v, 4) what(v, 5) what(v, 6)
-#define TILE_7_TO_14(what, v)                                                                      \
+#if TILE_PIXELS == 14
+#define TILE_ABOVE_6(what, v)                                                                      \
     what(v, 7) what(v, 8) what(v, 9) what(v, 10) what(v, 11) what(v, 12) what(v, 13) what(v, 14)
+#elif TILE_PIXELS == 10
+#define TILE_ABOVE_6(what, v) what(v, 7) what(v, 8) what(v, 9) what(v, 10)
+#else
+#define TILE_ABOVE_6(what, v)
+#endif
 
 TILE_UP_TO_6(TILE_SUM, 1)
 TILE_UP_TO_6(TILE_SUM, 2)
-#if TILE_PIXELS > 6
-TILE_7_TO_14(TILE_SUM, 1)
-TILE_7_TO_14(TILE_SUM, 2)
-static tile_sum_fn *const tile_sums[] = {TILE_UP_TO_6(TILE_NAME, 1) TILE_7_TO_14(TILE_NAME, 1)
-                                             TILE_UP_TO_6(TILE_NAME, 2) TILE_7_TO_14(TILE_NAME, 2)};
-#else
-static tile_sum_fn *const tile_sums[] = {TILE_UP_TO_6(TILE_NAME, 1) TILE_UP_TO_6(TILE_NAME, 2)};
-#endif
+TILE_ABOVE_6(TILE_SUM, 1)
+TILE_ABOVE_6(TILE_SUM, 2)
+static tile_sum_fn *const tile_sums[] = {TILE_UP_TO_6(TILE_NAME, 1) TILE_ABOVE_6(TILE_NAME, 1)
+                                             TILE_UP_TO_6(TILE_NAME, 2) TILE_ABOVE_6(TILE_NAME, 2)};

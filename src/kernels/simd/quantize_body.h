@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* kernels/x86/quantize_body.h — codes and values; and images that arrive plane by plane. The
+/* kernels/simd/quantize_body.h — codes and values; and images that arrive plane by plane. The
  * including file defines NAME(x). */
-#include <immintrin.h>
-
 #include "kernels/kernel_list.h"
-#include "kernels/x86/simd_row.h"
+#include "kernels/simd/interleave.h"
+#include "kernels/simd/simd_row.h"
 
 enum { MAX_PLANES = 4, PLANE_CHUNK = 256 };
 
@@ -204,21 +203,9 @@ static inline void interleave_codes(char *to, char planes[][PLANE_CHUNK], int64_
                                     int64_t n)
 {
     int64_t i = 0;
-    for (; channels == 3 && i + 8 <= n; i += 8) {
-        const __m256i close =
-            _mm256_setr_epi8(0, 1, 2, 4, 5, 6, 8, 9, 10, 12, 13, 14, -1, -1, -1, -1, 0, 1, 2, 4, 5,
-                             6, 8, 9, 10, 12, 13, 14, -1, -1, -1, -1);
-        __m256i pixels = _mm256_setzero_si256();
-        for (int k = 2; k >= 0; k--) {
-            __m128i codes = _mm_loadl_epi64((const __m128i *)(const void *)(planes[k] + i));
-            pixels = _mm256_slli_epi32(pixels, 8);
-            pixels = _mm256_or_si256(pixels, _mm256_cvtepu8_epi32(codes));
-        }
-        pixels = _mm256_shuffle_epi8(pixels, close);
-        pixels = _mm256_permutevar8x32_epi32(pixels, _mm256_setr_epi32(0, 1, 2, 4, 5, 6, 3, 7));
-        _mm_storeu_si128((__m128i *)(void *)(to + 3 * i), _mm256_castsi256_si128(pixels));
-        _mm_storel_epi64((__m128i *)(void *)(to + 3 * i + 16), _mm256_extracti128_si256(pixels, 1));
-    }
+    for (; channels == 3 && i + 8 <= n; i += 8)
+        interleave_eight(to + 3 * i,
+                         (const char *const[3]){planes[0] + i, planes[1] + i, planes[2] + i});
     for (; i < n; i++)
         for (int64_t k = 0; k < channels; k++)
             to[channels * i + k] = planes[k][i];

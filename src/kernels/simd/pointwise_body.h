@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* kernels/x86/pointwise_body.h — pointwise kernels on rows; the including file defines NAME(x),
+/* kernels/simd/pointwise_body.h — pointwise kernels on rows; the including file defines NAME(x),
  * which adds the instruction set to a name. */
 #include "kernels/kernel_list.h"
-#include "kernels/x86/activation_row.h"
+#include "kernels/simd/activation_row.h"
 
 bool NAME(copy_rows_can)(const kernel_args *a)
 {

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* kernels/x86/simd_row.h — rows of f32, bf16, i8 or u8 as rows of floats.
+/* kernels/simd/simd_row.h — rows of f32, bf16, i8 or u8 as rows of floats.
  *
  * Plain loops that the compiler turns into the vectors of the instruction set the including file is
  * built for. Everything is static: nothing built for one instruction set can be linked into
  * another.
  */
-#ifndef KERNELS_X86_SIMD_ROW_H
-#define KERNELS_X86_SIMD_ROW_H
+#ifndef KERNELS_SIMD_SIMD_ROW_H
+#define KERNELS_SIMD_SIMD_ROW_H
 
 #include <string.h>
 

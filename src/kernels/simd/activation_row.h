@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* kernels/x86/activation_row.h — activations of a row of floats, in plain loops. */
-#ifndef KERNELS_X86_ACTIVATION_ROW_H
-#define KERNELS_X86_ACTIVATION_ROW_H
+/* kernels/simd/activation_row.h — activations of a row of floats, in plain loops. */
+#ifndef KERNELS_SIMD_ACTIVATION_ROW_H
+#define KERNELS_SIMD_ACTIVATION_ROW_H
 
-#include "kernels/x86/simd_row.h"
+#include "kernels/simd/simd_row.h"
 
 static inline bool unary_row_can(unary_op op)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* kernels/x86/count_body.h — count.h in loops that become vectors; the including file defines
+/* kernels/simd/count_body.h — count.h in loops that become vectors; the including file defines
  * NAME(x), which adds the instruction set to a name. */
 #include <string.h>
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* kernels/x86/tile_widen_body.h — codes to 16 bits: tile_kernel.widen. */
+/* kernels/simd/tile_widen_body.h — codes to 16 bits: tile_kernel.widen. */
 #include "kernels/tile.h"
 
 static void tile_widen(int16_t *restrict to, const void *from, int64_t n, int zero,

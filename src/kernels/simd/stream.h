@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* kernels/x86/stream.h — stores past the caches, for results larger than they are: a line that is
- * written whole need not be read first. */
-#ifndef KERNELS_X86_STREAM_H
-#define KERNELS_X86_STREAM_H
+/* kernels/simd/stream.h — stores past the caches, for results larger than they are: a line that is
+ * written whole need not be read first. Where an instruction set has none, plain ones. */
+#ifndef KERNELS_SIMD_STREAM_H
+#define KERNELS_SIMD_STREAM_H
 
-#include <immintrin.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+
+#if defined(__AVX__)
+#include <immintrin.h>
 
 /* Copies `n` floats. stream_end() before another thread may read them. */
 static inline void stream_floats(float *to, const float *from, size_t n)
@@ -34,4 +36,16 @@ static inline void stream_end(void)
     _mm_sfence();
 }
 
+#else
+
+static inline void stream_floats(float *to, const float *from, size_t n)
+{
+    memcpy(to, from, n * sizeof *to);
+}
+
+static inline void stream_end(void)
+{
+}
+
+#endif
 #endif

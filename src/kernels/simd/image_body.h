@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* kernels/x86/image_body.h — pools, nearest resizing and the YOLO head on channels-last images. The
- * including file defines NAME(x), and IMAGE_SIGMOID_ROW(to, from, n). */
+/* kernels/simd/image_body.h — pools, nearest resizing and the YOLO head on channels-last images.
+ * The including file defines NAME(x), and IMAGE_SIGMOID_ROW(to, from, n). */
 #include "kernels/kernel_list.h"
-#include "kernels/x86/simd_row.h"
-#include "kernels/x86/stream.h"
+#include "kernels/simd/simd_row.h"
+#include "kernels/simd/stream.h"
 
 /* Window positions inside the image, as [begin, end) of the kernel's taps. */
 static inline void tap_range(int64_t at, int taps, int dilation, int64_t n, int *begin, int *end)

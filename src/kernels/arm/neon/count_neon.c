@@ -1,0 +1,3 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#define NAME(name) name##_neon
+#include "kernels/simd/count_body.h"
