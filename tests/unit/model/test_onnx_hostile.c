@@ -271,7 +271,7 @@ static void damage_is_survived(void **state)
     for (int k = 0; k < 3000; k++) {
         size_t at = (size_t)(test_uniform(&r) * (double)n);
         char kept = bytes[at];
-        bytes[at] = (char)(test_uniform(&r) * 256);
+        bytes[at] = (char)(uint8_t)(test_uniform(&r) * 256);
         (void)import_bytes(f.path, (uint8_t *)bytes, n);
         bytes[at] = kept;
     }

@@ -38,6 +38,12 @@ static const float *constant(const model *m, const char *name, size_t *n)
     return blob_data(t->data);
 }
 
+/* Without the bytes behind the last member, which nothing sets. */
+enum {
+    CONV_BYTES = offsetof(conv_attr, out_from_half) + sizeof(bool),
+    POOL_BYTES = offsetof(pool_attr, column_major) + sizeof(bool)
+};
+
 static void same_graphs(const graph *a, const graph *b)
 {
     assert_int_equal(graph_n_nodes(a), graph_n_nodes(b));
@@ -47,9 +53,9 @@ static void same_graphs(const graph *a, const graph *b)
         assert_string_equal(x->name, y->name);
         assert_int_equal(x->op, y->op);
         if (x->op == GRAPH_OP_CONV)
-            assert_memory_equal(&x->attr.conv, &y->attr.conv, sizeof x->attr.conv);
+            assert_memory_equal(&x->attr.conv, &y->attr.conv, CONV_BYTES);
         if (x->op == GRAPH_OP_MAX_POOL)
-            assert_memory_equal(&x->attr.pool, &y->attr.pool, sizeof x->attr.pool);
+            assert_memory_equal(&x->attr.pool, &y->attr.pool, POOL_BYTES);
     }
     for (int i = 0; i < graph_n_tensors(a); i++) {
         const tensor *x = graph_tensor_const(a, (tensor_id)i);
