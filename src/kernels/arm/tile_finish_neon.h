@@ -48,23 +48,10 @@ static void tile_quantize(const tile_finish_args *a, const float *y, uint8_t *co
 }
 #endif
 
-static void tile_activate(const unary_param *act, float *y, const float *x, int n)
-{
-    if (act->op != UNARY_HARD_SWISH) {
-        unary_row(act, y, x, n);
-        return;
-    }
-    for (int i = 0; i < n; i++) {
-        float h = __builtin_fmaf(x[i], 1 / 6.0f, 0.5f);
-        h = h < 0 ? 0 : h;
-        y[i] = x[i] * (h > 1 ? 1 : h);
-    }
-}
-
+/* Activations are apart from their source, so that loops become vectors. */
 static void tile_finish(const tile_finish_args *a)
 {
-    _Alignas(
-        16) float active[TILE_VALUES]; /* apart from its source, so that loops become vectors */
+    _Alignas(16) float active[TILE_VALUES];
     const conv_desc *d = a->d;
     const float *y = a->sums;
 #if TILE_INTEGER_SUMS
@@ -74,7 +61,7 @@ static void tile_finish(const tile_finish_args *a)
     y = raw;
 #endif
     if (d->act.op != UNARY_NONE) {
-        tile_activate(&d->act, active, y, a->n_pixels * a->block_channels);
+        unary_row(&d->act, active, y, a->n_pixels * a->block_channels);
         y = active;
     }
     for (int p = 0; p < a->n_pixels; p++, y += a->block_channels) {
@@ -92,7 +79,6 @@ static void tile_finish(const tile_finish_args *a)
 
 static tile_finish_fn *tile_finish_for(const conv_desc *d)
 {
-    bool is_known =
-        d->act.op == UNARY_NONE || d->act.op == UNARY_HARD_SWISH || unary_row_can(d->act.op);
+    bool is_known = d->act.op == UNARY_NONE || unary_row_can(d->act.op);
     return is_known && row_is_number(d->dst.type) ? tile_finish : NULL;
 }

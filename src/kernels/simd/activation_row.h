@@ -8,7 +8,14 @@
 static inline bool unary_row_can(unary_op op)
 {
     return op == UNARY_SIGMOID || op == UNARY_SILU || op == UNARY_RELU || op == UNARY_LEAKY_RELU ||
-           op == UNARY_HARD_SIGMOID || op == UNARY_EXP || op == UNARY_NEG || op == UNARY_CLIP;
+           op == UNARY_HARD_SIGMOID || op == UNARY_HARD_SWISH || op == UNARY_EXP ||
+           op == UNARY_NEG || op == UNARY_CLIP;
+}
+
+static inline float row_hard_sigmoid(float x, float alpha, float beta)
+{
+    float y = x * alpha + beta;
+    return y < 0 ? 0 : y > 1 ? 1 : y;
 }
 
 #define UNARY_ROW(expression)                                                                      \
@@ -31,7 +38,9 @@ static inline void unary_row(const unary_param *p, float *y, const float *x, int
     case UNARY_LEAKY_RELU:
         UNARY_ROW((v < 0 ? 0 : v) + alpha * (v < 0 ? v : 0)); /* exact: one side is 0 */
     case UNARY_HARD_SIGMOID:
-        UNARY_ROW((v = v * alpha + beta, v < 0 ? 0 : v > 1 ? 1 : v));
+        UNARY_ROW(row_hard_sigmoid(v, alpha, beta));
+    case UNARY_HARD_SWISH:
+        UNARY_ROW(v * row_hard_sigmoid(v, 1 / 6.0f, 0.5f));
     case UNARY_EXP:
         UNARY_ROW(row_exp(v));
     case UNARY_NEG:

@@ -5,7 +5,7 @@
 
 #include "kernels/simd/unroll.h"
 
-/* Sixteen independent accumulators hide the latency of a sum of products on two to four ports. */
+/* Sixteen accumulators hide the latency of sums of products on up to four ports. */
 double peak_loop_int8_dotprod(long rounds)
 {
     enum { N = 16 };

@@ -5,8 +5,7 @@
 
 #include "kernels/simd/unroll.h"
 
-/* Sixteen independent accumulators hide the latency of a fused multiply-add on two to four ports.
- */
+/* Sixteen accumulators hide the latency of fused multiply-adds on up to four ports. */
 double peak_loop_f32_neon(long rounds)
 {
     enum { N = 16 };
