@@ -10,10 +10,8 @@
 #include "options.h"
 
 #if defined(__aarch64__)
-#define CPU_LIST "ref, neon, dotprod or native"
 static const char *const CPUS[] = {"ref", "neon", "dotprod", "native", NULL};
 #else
-#define CPU_LIST "ref, avx2, avx512, avx512vnni, avx512bf16 or native"
 static const char *const CPUS[] = {"ref",        "avx2",   "avx512", "avx512vnni",
                                    "avx512bf16", "native", NULL};
 #endif
@@ -46,7 +44,8 @@ static const option GENERAL_OPTIONS[] = {
      .value = "LEVEL",
      .choices = CPUS,
      .preset = "native",
-     .help = "highest instruction set to use: " CPU_LIST "; also PTQ_CPU"},
+     .help = "highest instruction set to use: ref, avx2, avx512, avx512vnni, avx512bf16 or native; "
+             "on aarch64 ref, neon, dotprod or native; also PTQ_CPU"},
     {.name = "without",
      .type = OPTION_TEXT,
      .offset = offsetof(general_args, without),

@@ -35,7 +35,11 @@ done
 
 # Instruction sets: the same integers; float layers differ in the order of sums, and native may
 # compute them in bf16.
-for level in ref avx2 avx512 avx512vnni native; do
+case $(uname -m) in
+aarch64) export LEVELS='neon dotprod native' ;;
+*) export LEVELS='avx2 avx512 avx512vnni native' ;;
+esac
+for level in ref $LEVELS; do
     run run q.onnx --input "$picture" --out-dir "int8-$level" --cpu $level -q
     expect_code 0
     run run "$model" --imgsz 64 --input "$picture" --out-dir "fp32-$level" --cpu $level -q
@@ -43,7 +47,7 @@ for level in ref avx2 avx512 avx512vnni native; do
 done
 what='outputs of the instruction sets'
 python3 - <<'PY' || fail 'instruction sets disagree'
-import struct, sys
+import os, struct, sys
 
 def load(path):
     data = open(path, "rb").read()
@@ -54,7 +58,7 @@ wrong = False
 for kind in ("int8", "fp32"):
     want = load(f"{kind}-ref/output.npy")
     largest = max(map(abs, want))
-    for level in ("avx2", "avx512", "avx512vnni", "native"):
+    for level in os.environ["LEVELS"].split():
         got = load(f"{kind}-{level}/output.npy")
         difference = max(abs(a - b) for a, b in zip(got, want)) / largest
         bound = 1e-3 if (kind, level) == ("int8", "native") else 1e-5
